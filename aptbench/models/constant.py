@@ -1,0 +1,100 @@
+"""`ConstantCharge`: one isotropic charge a species, the baseline that every model must beat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from aptbench.elements import SYMBOLS, atomic_number
+from aptbench.errors import InputError
+from aptbench.frames import Frames, LabelledFrames
+from aptbench.models.files import write_atomically
+from aptbench.models.protocol import Array
+
+WEIGHTS = "charges.json"
+
+
+class ConstantCharge:
+    """Predict q * identity with one charge q for each species.
+
+    Parameters
+    ----------
+    charges : mapping of symbol to float, optional
+        In e. None: to be learned by `fit`, as the mean isotropic charge tr(P) / 3 of each species,
+        which is the constant of least squared error.
+    neutral : bool
+        Shift all atoms by one number, so that the charges add up to the total charge of the
+        system and the acoustic sum rule holds exactly.
+
+    Examples
+    --------
+    >>> frames = Frames([8, 1, 1], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    >>> ConstantCharge({"O": -0.9, "H": 0.45}).predict(frames)[0, :, 0, 0]
+    array([-0.9 ,  0.45,  0.45])
+    """
+
+    def __init__(self, charges: Mapping[str, float] | None = None, *, neutral: bool = True) -> None:
+        self.name = "constant-charge"
+        self.neutral = neutral
+        self.charges_: dict[int, float] = {
+            atomic_number(symbol): float(q) for symbol, q in (charges or {}).items()
+        }
+
+    @classmethod
+    def from_folder(
+        cls, folder: Path, charges: Mapping[str, float] | None = None, *, neutral: bool = True
+    ) -> ConstantCharge:
+        """Read the learned charges of a model folder, if it has any."""
+        path = folder / WEIGHTS
+        if charges is None and path.is_file():
+            charges = json.loads(path.read_text(encoding="utf-8"))["charges"]
+        return cls(charges, neutral=neutral)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there is a charge to predict with."""
+        return bool(self.charges_)
+
+    def fit(
+        self, train: LabelledFrames, validation: LabelledFrames | None = None
+    ) -> ConstantCharge:
+        """Learn the mean isotropic charge of each species; there is nothing to validate."""
+        numbers = train.frames.atomic_numbers
+        isotropic = np.trace(train.apt, axis1=-2, axis2=-1) / 3
+        self.charges_ = {
+            int(z): float(isotropic[:, numbers == z].mean()) for z in np.unique(numbers)
+        }
+        return self
+
+    def save(self, folder: Path) -> Path:
+        """Write ``charges.json`` into a model folder."""
+        charges = {SYMBOLS[z]: q for z, q in self.charges_.items()}
+        text = json.dumps({"charges": charges, "unit": "e"}, indent=1) + "\n"
+        return write_atomically(folder / WEIGHTS, text.encode())
+
+    def predict(self, frames: Frames) -> Array:
+        """Return q * identity, shape (frame, atom, pol, disp), in e.
+
+        Raises
+        ------
+        InputError
+            If the model was not fitted, or the frames have a species without a charge.
+        """
+        numbers = frames.atomic_numbers
+        missing = sorted({int(z) for z in numbers} - set(self.charges_))
+        if missing:
+            known = ", ".join(SYMBOLS[z] for z in self.charges_)
+            raise InputError(
+                f"{self.name!r} has no charge for {', '.join(SYMBOLS[z] for z in missing)}.",
+                got=f"charges for {known}" if known else "a model that was not fitted",
+                do="fit it on labels with these species, or give it 'charges'",
+            )
+        charge = np.array([self.charges_[int(z)] for z in numbers])
+        if self.neutral:
+            charge = charge + (frames.total_charge - charge.sum()) / len(charge)
+        return np.broadcast_to(
+            charge[None, :, None, None] * np.eye(3), (len(frames), len(charge), 3, 3)
+        ).copy()
