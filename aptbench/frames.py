@@ -238,7 +238,7 @@ class LabelledFrames:
 
 def _array(name: str, value: Any, dtype: type) -> Any:
     try:
-        array = np.array(value, dtype)
+        array: npt.NDArray[Any] = np.array(value, dtype)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The {name!r} cannot be read as an array of numbers.", got=error

@@ -1,0 +1,152 @@
+"""`aptbench sample`, `label` and `build`: reference data from a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+RecipePath = Annotated[Path, typer.Argument(help="The recipe.yaml of a data set.")]
+Work = Annotated[
+    Path | None,
+    typer.Option(help="Folder for the raw files of the engine [default: work/NAME]."),
+]
+Ranks = Annotated[int, typer.Option(min=1, help="MPI processes of the engine.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the program."""
+    for command in (sample, label, build):
+        app.command(rich_help_panel="Reference data")(command)
+
+
+def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Json = False) -> None:
+    """Sample the dense trajectory of a data set with CP2K; goes on where it stopped."""
+    from aptbench.reference.engine import Cp2k
+    from aptbench.reference.recipe import Recipe
+    from aptbench.reference.sample import read_start
+    from aptbench.reference.sample import sample as run_sample
+
+    settings = Recipe.read(recipe)
+    folder = work or Path("work") / settings.name
+    with _progress() as bar:
+        tasks = {
+            stage.name: bar.add_task(stage.name, total=stage.steps)
+            for stage in settings.sample.stages
+        }
+        times, frames = run_sample(
+            settings,
+            read_start(recipe.parent / settings.sample.start, settings.sample),
+            folder,
+            Cp2k(ranks=ranks),
+            lambda stage, done, _: bar.update(tasks[stage], completed=done),
+        )
+    result = {"folder": str(folder), "frames": len(frames), "last_time_fs": float(times[-1])}
+    text = f"{len(frames)} frames, {times[-1]:g} fs, in {folder}"
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def label(
+    recipe: RecipePath,
+    work: Work = None,
+    records: Annotated[
+        Path | None, typer.Option(help="Folder of the records [default: beside the recipe].")
+    ] = None,
+    frames: Annotated[
+        str | None, typer.Option(help="Frame numbers, as '0,100,200' [default: the recipe's].")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
+    ranks: Ranks = 1,
+    as_json: Json = False,
+) -> None:
+    """Label frames with CP2K in finite fields; one record a frame, goes on where it stopped.
+
+    Exit code 1 if a frame did not converge.
+    """
+    from aptbench.errors import InputError
+    from aptbench.reference.engine import Cp2k
+    from aptbench.reference.label import label as run_label
+    from aptbench.reference.recipe import Recipe
+    from aptbench.reference.records import record_path
+    from aptbench.reference.sample import sampled
+
+    settings = Recipe.read(recipe)
+    folder = work or Path("work") / settings.name
+    target = records or recipe.parent / "records"
+    try:
+        wanted = list(settings.label.frames if frames is None else map(int, frames.split(",")))
+    except ValueError:
+        raise InputError(
+            "The '--frames' are not a list of frame numbers.", got=frames, expected="0,100,200"
+        ) from None
+    times, trajectory = sampled(settings, folder)
+    wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
+    failed: list[int] = []
+    with _progress() as bar:
+        task = bar.add_task("labelling", total=len(wanted))
+        for number in wanted:
+            failed += run_label(
+                trajectory,
+                times,
+                [number],
+                settings.label.theory,
+                Cp2k(ranks=ranks),
+                target,
+                folder / "labels",
+                lambda n, what: bar.update(task, description=f"frame {n}: {what}"),
+            )
+            bar.advance(task)
+    done = [n for n in wanted if n not in failed]
+    if as_json:
+        typer.echo(json.dumps({"records": str(target), "labelled": done, "failed": failed}))
+    else:
+        typer.echo(f"{len(done)} frames labelled into {target}")
+        if failed:
+            typer.echo(f"not converged: frames {failed}; the reasons are in their .failed.json")
+    raise typer.Exit(1 if failed else 0)
+
+
+def build(
+    recipe: RecipePath,
+    work: Work = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The store to write [default: NAME.zarr by the recipe].")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Build the Zarr store of a data set from its trajectory and its label records."""
+    from aptbench.reference.build import build as run_build
+    from aptbench.reference.recipe import Recipe
+
+    settings = Recipe.read(recipe)
+    folder = work or Path("work") / settings.name
+    target = out or recipe.parent / f"{settings.name}.zarr"
+    dataset = run_build(settings, folder, recipe.parent / "records", target)
+    system = settings.system
+    result = {
+        "store": str(target),
+        "content_hash": dataset.content_hash,
+        "frames": dataset.n_frames(system),
+        "labels": dataset.n_labels(system),
+    }
+    text = f"{target}: {result['frames']} frames, {result['labels']} labelled"
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True))

@@ -1,0 +1,1 @@
+"""Reference data: sampling and labelling with electronic-structure engines."""

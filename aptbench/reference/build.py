@@ -1,0 +1,95 @@
+"""`build`: the store of a data set from its sampled trajectory and its label records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from aptbench.data import SystemData, write_dataset
+from aptbench.data.dataset import Dataset
+from aptbench.errors import AlignmentError, InputError
+from aptbench.reference.recipe import Recipe
+from aptbench.reference.records import LabelRecord, read_records
+from aptbench.reference.sample import sampled
+
+
+def build(recipe: Recipe, work: Path, records: Path, store: Path) -> Dataset:
+    """Write the store of a data set.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    work : Path
+        Folder that `sample` has filled.
+    records : Path
+        Folder of the label records.
+    store : Path
+        Target; an older store there is replaced.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If there are no records, or they differ in their level of theory.
+    AlignmentError
+        If a record is not of the frame that it names.
+    """
+    times, frames = sampled(recipe, work)
+    labels = read_records(records)
+    if not labels:
+        raise InputError(f"There are no label records in {records}.", do="run 'aptbench label'")
+    for record in labels:
+        _check(record, recipe, frames.positions)
+    codes = {record.provenance["code"] for record in labels}
+    quality = {
+        "scf_residual": [record.scf_residual.max() for record in labels],
+        "field_step": [record.provenance["theory"]["field"] for record in labels],
+        "net_force": [np.sqrt(np.mean(record.forces.sum(axis=0) ** 2)) for record in labels],
+    }
+    system = SystemData(
+        frames,
+        np.array([record.frame for record in labels]),
+        np.stack([record.apt for record in labels]),
+        times=times,
+        dipole=np.stack([record.dipole for record in labels]),
+        wannier_centers=np.stack([record.wannier_centers for record in labels]),
+        quality={name: np.array(column) for name, column in quality.items()},
+        quality_units={"field_step": "atomic_unit_of_field", "net_force": "hartree/bohr"},
+        provenance={
+            "labels": {
+                "code": ", ".join(sorted(codes)),
+                "method": labels[0].provenance["method"],
+                **recipe.label.theory.as_dict(),
+            },
+            "sampling": recipe.sample.model_dump(mode="json"),
+            "temperature_K": recipe.sample.temperature,
+        },
+    )
+    attrs = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "title": recipe.title,
+        "license": recipe.license,
+    }
+    return write_dataset(store, {recipe.system: system}, attrs, overwrite=True)
+
+
+def _check(record: LabelRecord, recipe: Recipe, positions: np.ndarray) -> None:
+    if record.provenance["theory"] != recipe.label.theory.as_dict():
+        raise InputError(
+            f"The record of frame {record.frame} has another level of theory than the recipe.",
+            got=record.provenance["theory"],
+            expected=recipe.label.theory.as_dict(),
+            do="label the frame again, or move the record to a data set of its own",
+        )
+    if record.frame >= len(positions) or not np.array_equal(
+        record.positions, positions[record.frame]
+    ):
+        raise AlignmentError(
+            f"The record of frame {record.frame} is not of that frame of the trajectory.",
+            do="sample with the recipe's seed and engine version, or label the frame again",
+        )

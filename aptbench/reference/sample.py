@@ -1,0 +1,246 @@
+"""`sample`: a dense trajectory with positions and velocities, from a recipe, resumable."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.data.quantization import round_positions, round_velocities
+from aptbench.data.readers.cp2k import read_trajectory
+from aptbench.data.readers.xyz import atomic_numbers, read_blocks
+from aptbench.errors import EngineError, InputError
+from aptbench.frames import Frames
+from aptbench.reference.engine import Cp2k
+from aptbench.reference.inputs import molecular_dynamics, xyz_text
+from aptbench.reference.recipe import Recipe, Sampling, Stage
+from aptbench.units import ATOMIC_TIME, BOHR
+
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a stage, the steps done and the steps wanted."""
+
+
+def sample(
+    recipe: Recipe,
+    start: Frames,
+    work: Path,
+    engine: Cp2k,
+    progress: Progress | None = None,
+) -> tuple[npt.NDArray[np.float64], Frames]:
+    """Run all stages of a recipe and return the trajectory of the last one.
+
+    A stage that was stopped goes on from its last restart file (every 200 steps); a finished
+    stage is not run again.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    start : Frames
+        First configuration; velocities are drawn at the temperature of the recipe.
+    work : Path
+        Folder that keeps the raw files of every stage.
+    engine : Cp2k
+    progress : callable, optional
+        Told about the steps done, now and then.
+
+    Returns
+    -------
+    times : array, shape (frame,)
+        In fs, from the start of the last stage.
+    frames : Frames
+        With velocities in angstrom/fs.
+    """
+    previous: Path | None = None
+    for stage in recipe.sample.stages:
+        folder = Path(work) / stage.name
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "md.inp").exists():
+            _prepare(recipe.sample, stage, start, folder, previous)
+        _advance(recipe.sample, stage, folder, engine, progress)
+        previous = folder
+    assert previous is not None
+    return trajectory(previous, recipe.sample)
+
+
+def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64], Frames]:
+    """Read what a stage has written so far: times in fs and frames with velocities.
+
+    Raises
+    ------
+    EngineError
+        If frames are missing.
+    """
+    times, frames = read_trajectory(
+        folder / "md-pos-1.xyz", folder / "md-vel-1.xyz", cell=settings.cell
+    )
+    spacing = settings.timestep * settings.stride
+    if not np.allclose(times, spacing * np.arange(len(times)), atol=1e-3):
+        raise EngineError(
+            f"The trajectory in {folder} has gaps.",
+            expected=f"a frame every {spacing} fs from 0",
+            do=f"remove {folder} and sample again",
+        )
+    return spacing * np.arange(len(times)), frames
+
+
+def read_start(path: Path, settings: Sampling) -> Frames:
+    """Read the first configuration of a sampling run, a plain xyz file of one frame.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it does not have whole molecules.
+    """
+    (block,) = read_blocks(path)
+    fields = block.fields(4)
+    numbers = atomic_numbers([row[0] for row in fields])
+    if len(numbers) % settings.atoms_per_molecule:
+        raise InputError(
+            f"{path} does not hold whole molecules.",
+            got=f"{len(numbers)} atoms",
+            expected=f"a multiple of {settings.atoms_per_molecule}",
+        )
+    return Frames(numbers, block.numbers(fields, slice(1, 4)), np.asarray(settings.cell))
+
+
+def sampled(recipe: Recipe, work: Path) -> tuple[npt.NDArray[np.float64], Frames]:
+    """Return the trajectory of a data set as its store holds it: rounded, with molecules.
+
+    Labels are computed at these very positions, so that label and data agree to the last bit.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    work : Path
+        Folder that `sample` has filled, or is filling.
+
+    Raises
+    ------
+    InputError
+        If nothing was sampled there.
+    """
+    folder = Path(work) / recipe.sample.stages[-1].name
+    if not (folder / "md-pos-1.xyz").exists():
+        raise InputError(
+            f"There is no sampled trajectory in {folder}.", do="run 'aptbench sample' first"
+        )
+    times, frames = trajectory(folder, recipe.sample)
+    assert frames.velocities is not None
+    return times, frames.replace(
+        positions=round_positions(frames.positions),
+        velocities=round_velocities(frames.velocities),
+        molecule=np.arange(frames.n_atoms) // recipe.sample.atoms_per_molecule,
+    )
+
+
+def _prepare(
+    settings: Sampling, stage: Stage, start: Frames, folder: Path, previous: Path | None
+) -> None:
+    positions, velocities = start.positions[0], None
+    if previous is not None:
+        _, frames = trajectory(previous, settings)
+        assert frames.velocities is not None
+        positions = frames.positions[-1]
+        velocities = frames.velocities[-1] * (ATOMIC_TIME / BOHR)
+        if stage.match_energy:
+            velocities = velocities * _energy_match(previous)
+    (folder / "start.xyz").write_text(xyz_text(start.atomic_numbers, positions))
+    text = _input(settings, stage, start, stage.steps, velocities=velocities)
+    (folder / "md.inp").write_text(text)
+
+
+def _energy_match(folder: Path) -> float:
+    """Factor on the last velocities that gives the mean total energy of the second half."""
+    _, _, kinetic, _, potential = np.loadtxt(folder / "md-1.ener", usecols=range(5)).T
+    half = len(kinetic) // 2
+    target = np.mean(kinetic[half:] + potential[half:])
+    return float(np.sqrt((target - potential[-1]) / kinetic[-1]))
+
+
+def _input(settings: Sampling, stage: Stage, start: Frames, steps: int, **more: object) -> str:
+    from aptbench.elements import SYMBOLS
+
+    return molecular_dynamics(
+        ensemble=stage.ensemble,
+        steps=steps,
+        timestep=settings.timestep,
+        temperature=settings.temperature,
+        stride=settings.stride,
+        seed=settings.seed,
+        member=settings.member,
+        cell=np.diag(settings.cell),
+        elements=[SYMBOLS[z] for z in sorted(set(start.atomic_numbers.tolist()), reverse=True)],
+        thermostat_time=stage.thermostat_time,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _advance(
+    settings: Sampling, stage: Stage, folder: Path, engine: Cp2k, progress: Progress | None
+) -> None:
+    """Run a stage to its end, from its restart file where there is one."""
+    restart = folder / "md-1.restart"
+    done = _steps_in(restart)
+    if progress:
+        progress(stage.name, done, stage.steps)
+    if done >= stage.steps:
+        return
+    name = "md"
+    if done:
+        name = "md-continued"
+        start = read_start(folder / "start.xyz", settings)
+        left = stage.steps - done
+        for file in ("md-pos-1.xyz", "md-vel-1.xyz", "md-1.ener"):
+            _cut(folder / file, done)
+        text = _input(settings, stage, start, left, restart=restart.name)
+        (folder / f"{name}.inp").write_text(text)
+    watch = None if progress is None else _watch(stage, folder, progress)
+    engine.run(folder, name, watch=watch)
+    if _steps_in(restart) < stage.steps:
+        raise EngineError(
+            f"The stage {stage.name!r} ended early.",
+            got=f"{_steps_in(restart)} steps",
+            expected=f"{stage.steps} steps",
+            do=f"look at the end of {folder / name}.out",
+        )
+
+
+def _watch(stage: Stage, folder: Path, progress: Progress) -> Callable[[], None]:
+    energies = folder / "md-1.ener"
+
+    def watch() -> None:
+        if energies.exists() and (lines := energies.read_text().splitlines()[1:]):
+            first = lines[-1].split()
+            progress(stage.name, int(first[0]) if first else 0, stage.steps)
+
+    return watch
+
+
+def _steps_in(restart: Path) -> int:
+    if not restart.exists():
+        return 0
+    found = re.search(r"STEP_START_VAL\s+(\d+)", restart.read_text())
+    return int(found.group(1)) if found else 0
+
+
+def _cut(path: Path, last: int) -> None:
+    """Remove from an output of CP2K what was written after step ``last``."""
+    lines = path.read_text().splitlines(keepends=True)
+    if path.suffix == ".ener":
+        head, rows = lines[:1], lines[1:]
+        kept = head + [row for row in rows if row.split() and int(row.split()[0]) <= last]
+    else:
+        size = int(lines[0]) + 2
+        blocks = [lines[k : k + size] for k in range(0, len(lines), size)]
+        step = re.compile(r"i =\s*(\d+)")
+        kept = []
+        for block in blocks:
+            found = step.search(block[1]) if len(block) == size else None
+            if found and int(found.group(1)) <= last:
+                kept += block
+    partial = path.with_suffix(path.suffix + ".partial")
+    partial.write_text("".join(kept))
+    partial.replace(path)
