@@ -1,0 +1,47 @@
+"""Metrics of atomic polar tensors: statistic of samples, additive mean, metric of means."""
+
+from aptbench.metrics.alignment import check_alignment
+from aptbench.metrics.base import Binned, Binning, Metric, Samples, Statistic
+from aptbench.metrics.bootstrap import BlockBootstrap
+from aptbench.metrics.irreps import IRREPS, axial_vector, irrep_part
+from aptbench.metrics.mean import Mean, Totals
+from aptbench.metrics.order import OrderVerdict, check_index_order
+from aptbench.metrics.registry import METRICS, get_metric, metric_names
+from aptbench.metrics.scoring import Score, accumulate, compare, score, score_means
+from aptbench.metrics.sum_rules import (
+    CORRECTIONS,
+    acoustic_sum_rule_residual,
+    correct_acoustic_sum_rule,
+    line_integral_residual,
+    rotational_sum_rule_residual,
+)
+
+__all__ = [
+    "CORRECTIONS",
+    "IRREPS",
+    "METRICS",
+    "Binned",
+    "Binning",
+    "BlockBootstrap",
+    "Mean",
+    "Metric",
+    "OrderVerdict",
+    "Samples",
+    "Score",
+    "Statistic",
+    "Totals",
+    "accumulate",
+    "acoustic_sum_rule_residual",
+    "axial_vector",
+    "check_alignment",
+    "check_index_order",
+    "compare",
+    "correct_acoustic_sum_rule",
+    "get_metric",
+    "irrep_part",
+    "line_integral_residual",
+    "metric_names",
+    "rotational_sum_rule_residual",
+    "score",
+    "score_means",
+]

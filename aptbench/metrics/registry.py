@@ -1,0 +1,110 @@
+"""`METRICS`: every metric by name; `get_metric` reads names such as ``rmse[O,L=1]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from aptbench.elements import SYMBOLS
+from aptbench.errors import UnknownNameError
+from aptbench.frames import Frames
+from aptbench.metrics.base import Metric
+from aptbench.metrics.irreps import IRREPS
+from aptbench.metrics.tensor_metrics import (
+    CurrentError,
+    MeanAbsoluteError,
+    NormalizedError,
+    RootMeanSquareError,
+    SumRuleResidual,
+    TailError,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric of the registry, and the selections in brackets that its name may have."""
+
+    make: Callable[..., Metric]
+    title: str
+    species: bool = False
+    irreps: bool = False
+
+
+METRICS: Final[Mapping[str, Entry]] = MappingProxyType(
+    {
+        "rmse": Entry(RootMeanSquareError, "root mean square error", True, True),
+        "mae": Entry(MeanAbsoluteError, "mean absolute error", True),
+        "normalized_rmse": Entry(NormalizedError, "error over the spread of the labels", True),
+        "worst_1_percent": Entry(TailError, "root mean square error of the worst 1 % of atoms"),
+        "current_error": Entry(CurrentError, "relative error of the current (eta)"),
+        "sum_rule_residual": Entry(SumRuleResidual, "acoustic sum rule residual of the prediction"),
+    }
+)
+"""Metrics by base name. A base name may be followed by a species and an irrep in brackets."""
+
+
+def get_metric(name: str) -> Metric:
+    """Return the metric with a name such as ``rmse``, ``rmse[O]``, ``rmse[L=1]``, ``rmse[O,L=1]``.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such metric, or it does not have the selection in brackets.
+
+    Examples
+    --------
+    >>> get_metric("rmse[O,L=1]")
+    RootMeanSquareError(species='O', irrep=1)
+    """
+    match = re.fullmatch(r"(\w+)(?:\[([^\[\]]+)\])?", name.strip())
+    if match is None or match[1] not in METRICS:
+        raise UnknownNameError("metric", match[1] if match else name, METRICS)
+    entry, selection = METRICS[match[1]], {}
+    for part in (match[2] or "").replace(" ", "").split(",") if match[2] else ():
+        key, value = _selection(part)
+        if key in selection or key is None or not getattr(entry, key):
+            raise UnknownNameError("metric", name, _forms(match[1]))
+        selection[{"irreps": "irrep"}.get(key, key)] = value
+    return entry.make(**selection)
+
+
+def metric_names(frames: Frames) -> tuple[str, ...]:
+    """Return the names of all metrics that these frames allow, in the order of the tables.
+
+    Examples
+    --------
+    >>> metric_names(Frames([1], np.zeros((1, 3))))[:4]
+    ('rmse', 'rmse[H]', 'rmse[L=0]', 'rmse[L=1]')
+    """
+    symbols = [SYMBOLS[z] for z in np.unique(frames.atomic_numbers)]
+    names = []
+    for base, entry in METRICS.items():
+        if base == "current_error" and frames.velocities is None:
+            continue
+        irreps = [f"L={k}" for k in IRREPS] if entry.irreps else []
+        species = symbols if entry.species else []
+        pairs = [f"{symbol},{irrep}" for symbol in species for irrep in irreps]
+        names += [base, *(f"{base}[{inner}]" for inner in (*species, *irreps, *pairs))]
+    return tuple(names)
+
+
+def _selection(part: str) -> tuple[str | None, str | int | None]:
+    if part in {f"L={k}" for k in IRREPS}:
+        return "irreps", int(part[2:])
+    if part in SYMBOLS[1:]:
+        return "species", part
+    return None, None
+
+
+def _forms(base: str) -> list[str]:
+    entry = METRICS[base]
+    forms = [base]
+    forms += [f"{base}[<element>]"] if entry.species else []
+    forms += [f"{base}[L={k}]" for k in IRREPS] if entry.irreps else []
+    forms += [f"{base}[<element>,L={k}]" for k in IRREPS] if entry.irreps else []
+    return forms
