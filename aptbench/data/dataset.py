@@ -93,6 +93,10 @@ class Dataset:
         """Return the number of atoms of a system."""
         return int(self._array(system, "atomic_number").shape[0])
 
+    def has_times(self, system: str) -> bool:
+        """Return whether the frames of a system are a trajectory."""
+        return (self._path / self._known(system) / "time").is_dir()
+
     def times(self, system: str) -> Array:
         """Return the times of all frames in fs, shape (frame,).
 

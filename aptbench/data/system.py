@@ -132,29 +132,21 @@ class SystemData:
 
     @property
     def sum_rule_residual(self) -> Array:
-        """Root mean square over nine components of ``sum_i P_i - Q 1``, in e, shape (label,)."""
+        """What `sum_rule_residual` gives for the labels, in e, shape (label,)."""
         return sum_rule_residual(self.apt, self.frames.total_charge)
 
 
 def sum_rule_residual(apt: npt.ArrayLike, total_charge: float = 0.0) -> Array:
-    """Return how far labels are from the acoustic sum rule, in e, shape (label,).
+    """Return one number a label for how far it is from the acoustic sum rule, shape (label,).
 
-    Parameters
-    ----------
-    apt : array, shape (label, atom, pol, disp)
-        In e.
-    total_charge : float
-        In e.
-
-    Notes
-    -----
-    Root mean square over the nine components of ``sum_i P_i - Q 1``
-    (doi:10.1103/PhysRevB.1.910).
+    It is the root mean square, in e, over the nine components of
+    `aptbench.metrics.acoustic_sum_rule_residual`; ``apt`` has shape (label, atom, pol, disp).
 
     Examples
     --------
     >>> float(sum_rule_residual(np.ones((1, 2, 3, 3)))[0])
     2.0
     """
-    rest = np.asarray(apt, float).sum(axis=1) - total_charge * np.eye(3)
-    return np.sqrt(np.mean(rest**2, axis=(-2, -1)))
+    from aptbench.metrics import acoustic_sum_rule_residual
+
+    return np.sqrt(np.mean(acoustic_sum_rule_residual(apt, total_charge) ** 2, axis=(-2, -1)))

@@ -1,0 +1,259 @@
+"""`aptbench ls | info | verify | convert`: the data sets of a project and own files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from aptbench.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from aptbench.data import Dataset
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the program."""
+    app.command("ls")(list_datasets)
+    app.command("info")(show_info)
+    app.command("verify")(verify_stores)
+    app.command("convert")(convert_source)
+
+
+def list_datasets(as_json: JsonFlag = False) -> None:
+    """List the data sets of the project."""
+    from aptbench.data import catalog
+
+    entries = list(catalog().values())
+    if as_json:
+        rows = [
+            {
+                "name": entry.name,
+                "available": entry.available,
+                "path": str(entry.path),
+                "card": None if entry.card is None else str(entry.card),
+                "pull": None if entry.available else entry.pull_command,
+                "attrs": entry.attrs,
+            }
+            for entry in entries
+        ]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    if not entries:
+        typer.echo("No data set in this project.")
+    for entry in entries:
+        if not entry.available:
+            typer.echo(f"{entry.name:<20} not here yet: {entry.pull_command}")
+        elif "error" in entry.attrs:
+            typer.echo(f"{entry.name:<20} damaged: aptbench verify {entry.name}")
+        else:
+            typer.echo(
+                f"{entry.name:<20} {entry.attrs['version']:<8} {entry.attrs.get('title', '')}"
+            )
+
+
+def show_info(
+    dataset: Annotated[str, typer.Argument(help="A data set by name, or the path of a store.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a data set holds, and where it comes from."""
+    from aptbench.data import open_dataset
+
+    opened = open_dataset(dataset)
+    systems = {name: _system_info(opened, name) for name in opened.systems}
+    if as_json:
+        typer.echo(json.dumps({"attrs": opened.attrs, "systems": systems}, indent=1))
+        return
+    typer.echo(f"{opened.name} {opened.version}: {opened.attrs.get('title', '')}")
+    for key, value in opened.attrs.items():
+        if key not in ("name", "version", "title", "systems"):
+            typer.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
+    for name, info in systems.items():
+        typer.echo(f"system {name}")
+        for key, value in info.items():
+            typer.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
+
+
+def _system_info(opened: Dataset, name: str) -> dict[str, Any]:
+    from collections import Counter
+
+    from aptbench.elements import SYMBOLS
+
+    attrs = opened.system_attrs(name)
+    first = opened.trajectory(name, slice(0, 1))
+    counts = Counter(SYMBOLS[z] for z in first.atomic_numbers)
+    quality = opened.quality(name)
+    info: dict[str, Any] = {
+        "formula": "".join(f"{symbol}{counts[symbol]}" for symbol in sorted(counts)),
+        "atoms": opened.n_atoms(name),
+        "frames": opened.n_frames(name),
+        "labels": opened.n_labels(name),
+        "velocities": first.velocities is not None,
+        "total_charge": attrs["total_charge"],
+    }
+    if first.cell is not None:
+        info["cell_angstrom"] = first.cell[0].tolist()
+    if opened.has_times(name):
+        times = opened.times(name)
+        info["length_fs"] = float(times[-1] - times[0])
+        info["time_step_fs"] = float((times[-1] - times[0]) / max(len(times) - 1, 1))
+    info["quality"] = {
+        key: {"mean": float(column.mean()), "max": float(column.max())}
+        for key, column in quality.items()
+        if len(column)
+    }
+    return info | {"provenance": attrs["provenance"]}
+
+
+def verify_stores(
+    datasets: Annotated[
+        Optional[list[str]],  # noqa: UP045 - typer reads the annotation
+        typer.Argument(help="Names or paths of stores; all that are here if none is given."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Check every byte, the content hash and the schema of stores. Exit code 1 if one is damaged."""
+    from aptbench.data import catalog, verify
+    from aptbench.data.project import locate
+
+    names = datasets or [entry.name for entry in catalog().values() if entry.available]
+    if not names:
+        raise InputError("There is no store to verify.", do="pull one, or give a path")
+    results = {name: verify(locate(name)) for name in names}
+    if as_json:
+        typer.echo(
+            json.dumps({name: result.as_dict() for name, result in results.items()}, indent=1)
+        )
+    else:
+        for name, result in results.items():
+            if result.ok:
+                typer.echo(f"ok       {name}: {result.n_objects} objects, {result.content_hash}")
+                continue
+            for problem in result.problems:
+                typer.echo(f"{problem.kind:<8} {name}: {problem.name}: {problem.message}")
+            typer.echo(f"  What to do: {result.repair}")
+    if not all(result.ok for result in results.values()):
+        raise typer.Exit(1)
+
+
+def convert_source(
+    source: Annotated[Path, typer.Argument(help="A file, or for cp2k a folder of runs.")],
+    target: Annotated[Path, typer.Argument(help="The store to write, NAME.zarr.")],
+    format_: Annotated[str, typer.Option("--format", help="columns-xyz, extxyz or cp2k.")],
+    order: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads the annotation
+        typer.Option(help="Meaning of row,column of the tensors: pol,disp or disp,pol."),
+    ] = None,
+    unit: Annotated[str, typer.Option(help="Unit of the tensors in the source.")] = "e",
+    length_unit: Annotated[str, typer.Option(help="Unit of positions.")] = "angstrom",
+    velocity_unit: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Unit of velocities, if there are any."),
+    ] = None,
+    cell: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="In angstrom: A, or A,B,C, or nine numbers row by row."),
+    ] = None,
+    isolated: Annotated[bool, typer.Option("--isolated", help="There is no cell.")] = False,
+    charge: Annotated[float, typer.Option(help="Total charge in e.")] = 0.0,
+    field: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Field strength of cp2k runs in atomic units."),
+    ] = None,
+    atoms_per_molecule: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Consecutive atoms form molecules of so many."),
+    ] = None,
+    name: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Name of the data set; that of the target if not given."),
+    ] = None,
+    version: Annotated[str, typer.Option("--data-version", help="Version of the data.")] = "0.1.0",
+    title: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Title of the data set."),
+    ] = None,
+    license_: Annotated[str, typer.Option("--license", help="Licence of the data.")] = "unknown",
+    system: Annotated[str, typer.Option(help="Name of the system in the store.")] = "main",
+    force: Annotated[bool, typer.Option("--force", help="Write although a check fails.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Convert labelled frames to a store, and check unit, completeness and index order.
+
+    Nothing is written, and the exit code is 1, if a check fails and --force is not given.
+    """
+    from aptbench.data.conversion import convert, read_source
+
+    read = read_source(
+        source,
+        format_,
+        order=order,
+        apt_unit=unit,
+        length_unit=length_unit,
+        velocity_unit=velocity_unit,
+        cell=None if cell is None else parse_cell(cell),
+        isolated=isolated,
+        atoms_per_molecule=atoms_per_molecule,
+        total_charge=charge,
+        field=field,
+    )
+    stem = target.name.removesuffix(".zarr")
+    attrs = {
+        "name": name or stem,
+        "version": version,
+        "title": title or f"Converted from {source.name}",
+        "license": license_,
+        "sources": [source.name],
+    }
+    done = convert(read, target, attrs, system_name=system, force=force, overwrite=overwrite)
+    if as_json:
+        report = {
+            "written": None if done.dataset is None else str(target),
+            "content_hash": None if done.dataset is None else done.dataset.content_hash,
+            "frames": len(read.frames),
+            "atoms": read.frames.n_atoms,
+            "labels": read.n_labels,
+            "checks": [vars(finding) for finding in done.findings],
+        }
+        typer.echo(json.dumps(report, indent=1))
+    else:
+        for finding in done.findings:
+            typer.echo(f"{finding.outcome:<8} {finding.check}: {finding.message}")
+            if finding.advice:
+                typer.echo(f"         What to do: {finding.advice}")
+        if done.dataset is None:
+            typer.echo("Nothing was written (--force writes all the same).")
+        else:
+            typer.echo(f"Wrote {target}: {read.n_labels} labels, {done.dataset.content_hash}")
+    if not done.ok and not force:
+        raise typer.Exit(1)
+
+
+def parse_cell(text: str) -> np.ndarray:
+    """Return the cell of an option: one length, three lengths, or nine numbers row by row.
+
+    Examples
+    --------
+    >>> parse_cell("12.42").tolist()
+    [12.42, 12.42, 12.42]
+    """
+    import numpy as np
+
+    try:
+        numbers = [float(word) for word in text.replace(",", " ").split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (1, 3, 9):
+        raise InputError(
+            "The --cell is no cell.", got=repr(text), expected="1, 3 or 9 numbers in angstrom"
+        )
+    return np.array(numbers * 3 if len(numbers) == 1 else numbers).reshape(
+        (3, 3) if len(numbers) == 9 else 3
+    )

@@ -1,0 +1,202 @@
+"""Conversion of other programs' files into a store, with the checks that catch silent mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.data.dataset import Dataset
+from aptbench.data.plausibility import Finding, check_labels
+from aptbench.data.readers.columns_xyz import read_columns_xyz
+from aptbench.data.readers.cp2k_labels import read_cp2k_labels
+from aptbench.data.readers.extended_xyz import read_extended_xyz
+from aptbench.data.system import SystemData
+from aptbench.data.writer import write_dataset
+from aptbench.errors import InputError, UnknownNameError
+from aptbench.frames import LabelledFrames
+
+FORMATS: Final = ("columns-xyz", "cp2k", "extxyz")
+"""Formats that `read_source` knows."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did.
+
+    Parameters
+    ----------
+    dataset : Dataset or None
+        The store that was written; None if a check failed and nothing was written.
+    system : SystemData
+        What was read.
+    findings : tuple of Finding
+        The results of the checks.
+    """
+
+    dataset: Dataset | None
+    system: SystemData
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return all(finding.ok for finding in self.findings)
+
+
+def read_source(
+    source: Path | str,
+    format: str,  # noqa: A002
+    *,
+    order: str | None = None,
+    apt_unit: str = "e",
+    length_unit: str = "angstrom",
+    velocity_unit: str | None = None,
+    cell: npt.ArrayLike | None = None,
+    isolated: bool = False,
+    atoms_per_molecule: int | None = None,
+    total_charge: float = 0.0,
+    field: float | None = None,
+) -> SystemData:
+    """Read labelled frames of one of `FORMATS`.
+
+    Parameters
+    ----------
+    source : path
+        A file; a folder for ``cp2k`` (see `read_cp2k_labels`).
+    format : str
+    order : {"pol,disp", "disp,pol"}
+        Needed for xyz files; runs in fields (``cp2k``) leave no choice.
+    apt_unit, length_unit, velocity_unit : str
+        Units of the file.
+    cell : array, optional
+        In angstrom; for ``columns-xyz`` either this or ``isolated`` is needed.
+    isolated : bool
+        The system has no cell.
+    atoms_per_molecule : int, optional
+        Consecutive atoms form molecules of so many.
+    total_charge : float
+        In e.
+    field : float, optional
+        Field strength in atomic units, for ``cp2k``.
+
+    Raises
+    ------
+    InputError
+        If something that the format needs is not given; all errors of the readers.
+    """
+    if format not in FORMATS:
+        raise UnknownNameError("format", format, FORMATS)
+    if order is None and format != "cp2k":
+        raise InputError(
+            "The index order of the tensors is not given.",
+            expected="--order pol,disp or --order disp,pol",
+            do="look it up where the file comes from; if nobody knows, try one: the check of the "
+            "index order tells whether the tensors look transposed",
+        )
+    if format == "cp2k":
+        if order == "disp,pol" or apt_unit != "e" or length_unit != "angstrom":
+            raise InputError(
+                "Index order and units of CP2K runs are not a choice.",
+                do="leave out --order, --unit and --length-unit",
+            )
+        if field is None:
+            raise InputError("The field strength of the runs is not given.", expected="--field")
+        system = read_cp2k_labels(
+            source, field=field, cell=cell, periodic=not isolated, total_charge=total_charge
+        )
+    elif format == "columns-xyz":
+        if cell is None and not isolated:
+            raise InputError(
+                "The cell is not given, and this format does not hold it.",
+                expected="--cell A,B,C in angstrom, or --isolated",
+            )
+        system = SystemData.from_labelled(
+            read_columns_xyz(
+                source,
+                order=str(order),
+                cell=None if isolated else cell,
+                apt_unit=apt_unit,
+                length_unit=length_unit,
+                total_charge=total_charge,
+            )
+        )
+    else:
+        labelled = read_extended_xyz(
+            source,
+            order=str(order),
+            apt_unit=apt_unit,
+            length_unit=length_unit,
+            velocity_unit=velocity_unit,
+        )
+        if cell is not None or isolated or total_charge:
+            frames = labelled.frames.replace(
+                cell=None if isolated else labelled.frames.cell if cell is None else cell,
+                total_charge=total_charge or labelled.frames.total_charge,
+            )
+            labelled = LabelledFrames(
+                frames, labelled.apt, labelled.dipole, labelled.wannier_centers
+            )
+        system = SystemData.from_labelled(labelled)
+    return _with_molecules(system, atoms_per_molecule)
+
+
+def convert(
+    system: SystemData,
+    target: Path | str,
+    attrs: Mapping[str, Any],
+    *,
+    system_name: str = "main",
+    force: bool = False,
+    overwrite: bool = False,
+) -> Conversion:
+    """Check labels, and write them to a store if no check fails.
+
+    Parameters
+    ----------
+    system : SystemData
+        For example what `read_source` returns.
+    target : path
+        Of the store.
+    attrs : mapping
+        Attributes of the data set, see `write_dataset`.
+    system_name : str
+    force : bool
+        Write although a check failed; the failures are kept in the attribute ``failed_checks``.
+    overwrite : bool
+        Replace a store that is there.
+
+    Raises
+    ------
+    InputError, StoreError
+        As `write_dataset` does.
+    """
+    labelled = LabelledFrames(
+        system.frames[system.label_frame], system.apt, system.dipole, system.wannier_centers
+    )
+    findings = check_labels(labelled)
+    failed = [f"{finding.check}: {finding.message}" for finding in findings if not finding.ok]
+    if failed and not force:
+        return Conversion(None, system, findings)
+    attributes = dict(attrs) | ({"failed_checks": failed} if failed else {})
+    dataset = write_dataset(target, {system_name: system}, attributes, overwrite=overwrite)
+    return Conversion(dataset, system, findings)
+
+
+def _with_molecules(system: SystemData, atoms_per_molecule: int | None) -> SystemData:
+    if atoms_per_molecule is None:
+        return system
+    n_atoms = system.frames.n_atoms
+    if atoms_per_molecule < 1 or n_atoms % atoms_per_molecule:
+        raise InputError(
+            "The atoms do not divide into molecules.",
+            got=f"{n_atoms} atoms, {atoms_per_molecule} a molecule",
+            expected="a divisor of the number of atoms",
+            do="look for missing atoms",
+        )
+    molecule = np.arange(n_atoms) // atoms_per_molecule
+    return replace(system, frames=system.frames.replace(molecule=molecule))
