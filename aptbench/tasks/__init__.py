@@ -1,0 +1,19 @@
+"""Tasks: which labels of a data set a model may learn from, and which it is scored on."""
+
+from aptbench.tasks.audit import SplitAudit, audit_split
+from aptbench.tasks.split import Split, check_split, read_split, write_split
+from aptbench.tasks.task import Task, available_tasks, load_task
+from aptbench.tasks.time_blocks import time_block_split
+
+__all__ = [
+    "Split",
+    "SplitAudit",
+    "Task",
+    "audit_split",
+    "available_tasks",
+    "check_split",
+    "load_task",
+    "read_split",
+    "time_block_split",
+    "write_split",
+]

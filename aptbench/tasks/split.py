@@ -1,0 +1,155 @@
+"""`Split`: which labels are for training, validation and test, and the file that says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aptbench.errors import AlignmentError, InputError
+from aptbench.tasks.audit import audit_split
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+
+Index = Annotated[int, Field(ge=0)]
+
+
+class Split(BaseModel):
+    """A division of the labels of one system, bound to the content of one data set version.
+
+    Parameters
+    ----------
+    name, dataset, system : str
+    content_hash : str
+        Content hash of the data set that the indices belong to.
+    train, validation, test : tuple of int
+        Indices into the labels of the system (not into its trajectory), each once at most.
+    gap_fs : float
+        Least time in fs between two labels of different parts.
+    rule : str
+        How the division was made, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    dataset: str = Field(min_length=1)
+    content_hash: str = Field(min_length=8)
+    system: str = Field(min_length=1)
+    train: tuple[Index, ...]
+    validation: tuple[Index, ...] = ()
+    test: tuple[Index, ...] = Field(min_length=1)
+    gap_fs: float = Field(ge=0, allow_inf_nan=False)
+    rule: str = Field(min_length=1)
+
+    @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        """The three parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over everything but the name and the words of the rule."""
+        content = self.model_dump(mode="json", exclude={"name", "rule"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def read_split(path: str | Path) -> Split:
+    """Read a split file; see `check_split` for the comparison with the data.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, is not JSON, or does not have the fields of `Split`.
+    """
+    path = Path(path)
+    try:
+        return Split.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            "There is no such split file.",
+            got=path,
+            do="write one with: aptbench split DATASET --name NAME",
+        ) from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise InputError(f"The split file {path} is not valid.", got=faults) from None
+
+
+def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a split file atomically and return its path.
+
+    Raises
+    ------
+    InputError
+        If the file exists with another content and ``overwrite`` is false: tasks are frozen.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite and read_split(path) != split:
+        raise InputError(
+            f"The split file {path} exists and says something else.",
+            do="a released split is never edited: choose a new name, or pass --force",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(split.model_dump_json(indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    return path
+
+
+def check_split(split: Split, dataset: Dataset) -> None:
+    """Compare a split with the data set that it divides.
+
+    Raises
+    ------
+    AlignmentError
+        If the content hash differs, an index does not exist or occurs twice, two parts overlap,
+        or the labels of two parts are nearer in time than the gap that the split promises.
+    """
+    if split.content_hash != dataset.content_hash:
+        raise AlignmentError(
+            f"The split {split.dataset}/{split.name} was made for other data.",
+            got=f"data set {dataset.name} {dataset.version} with content hash "
+            f"{dataset.content_hash}",
+            expected=f"content hash {split.content_hash}",
+            do="fetch the version that the split names, or make a new split with: "
+            f"aptbench split {split.dataset} --name NEW_NAME",
+        )
+    label_frames = dataset.label_frames(split.system)
+    seen: dict[int, str] = {}
+    for part, indices in split.parts.items():
+        for index in indices:
+            if index >= len(label_frames):
+                raise AlignmentError(
+                    f"The {part} part of the split {split.dataset}/{split.name} names a label "
+                    "that does not exist.",
+                    got=f"label {index}",
+                    expected=f"an index from 0 to {len(label_frames) - 1}",
+                )
+            if index in seen:
+                raise AlignmentError(
+                    f"The split {split.dataset}/{split.name} uses one label twice.",
+                    got=f"label {index} in {seen[index]} and in {part}",
+                    expected="disjoint parts",
+                )
+            seen[index] = part
+    audit = audit_split(split.parts, dataset.times(split.system)[label_frames])
+    # Times are multiples of the step stored in floating point: a rounding error is no breach.
+    if audit.gap_fs < split.gap_fs * (1 - 1e-6):
+        raise AlignmentError(
+            f"The split {split.dataset}/{split.name} does not hold the gap that it promises.",
+            got=f"{audit.gap_fs:.6g} fs between labels of different parts",
+            expected=f"at least {split.gap_fs:.6g} fs",
+            do=f"make a new one with: aptbench split {split.dataset} --name NEW_NAME",
+        )
