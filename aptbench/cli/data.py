@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -113,12 +113,12 @@ def _system_info(opened: Dataset, name: str) -> dict[str, Any]:
 
 def verify_stores(
     datasets: Annotated[
-        Optional[list[str]],  # noqa: UP045 - typer reads the annotation
+        list[str] | None,
         typer.Argument(help="Names or paths of stores; all that are here if none is given."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check every byte, the content hash and the schema of stores. Exit code 1 if one is damaged."""
+    """Check bytes, content hash and schema of stores. Exit code 1 if one is damaged."""
     from aptbench.data import catalog, verify
     from aptbench.data.project import locate
 
@@ -147,36 +147,36 @@ def convert_source(
     target: Annotated[Path, typer.Argument(help="The store to write, NAME.zarr.")],
     format_: Annotated[str, typer.Option("--format", help="columns-xyz, extxyz or cp2k.")],
     order: Annotated[
-        Optional[str],  # noqa: UP045 - typer reads the annotation
+        str | None,
         typer.Option(help="Meaning of row,column of the tensors: pol,disp or disp,pol."),
     ] = None,
     unit: Annotated[str, typer.Option(help="Unit of the tensors in the source.")] = "e",
     length_unit: Annotated[str, typer.Option(help="Unit of positions.")] = "angstrom",
     velocity_unit: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Unit of velocities, if there are any."),
     ] = None,
     cell: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="In angstrom: A, or A,B,C, or nine numbers row by row."),
     ] = None,
     isolated: Annotated[bool, typer.Option("--isolated", help="There is no cell.")] = False,
     charge: Annotated[float, typer.Option(help="Total charge in e.")] = 0.0,
     field: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option(help="Field strength of cp2k runs in atomic units."),
     ] = None,
     atoms_per_molecule: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option(help="Consecutive atoms form molecules of so many."),
     ] = None,
     name: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Name of the data set; that of the target if not given."),
     ] = None,
     version: Annotated[str, typer.Option("--data-version", help="Version of the data.")] = "0.1.0",
     title: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(help="Title of the data set."),
     ] = None,
     license_: Annotated[str, typer.Option("--license", help="Licence of the data.")] = "unknown",
