@@ -146,3 +146,5 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -237,7 +237,7 @@ def finite_field(
             )
         )
     if wannier:
-        centers = Section("WANNIER_CENTERS", ["IONS+CENTERS F", "FILENAME =wannier.xyz"])
+        centers = Section("WANNIER_CENTERS", ["IONS+CENTERS T", "FILENAME =wannier.xyz"])
         dft.append(
             Section(
                 "LOCALIZE",

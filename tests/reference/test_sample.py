@@ -1,0 +1,126 @@
+"""Molecular dynamics of two water molecules by the real engine: stopped, continued, read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aptbench import Frames
+from aptbench.errors import InputError
+from aptbench.reference.recipe import Labelling, Recipe, Sampling, Stage
+from aptbench.reference.sample import read_start, sample, sampled
+from tests.reference.conftest import WATER
+
+CELL = (14.0, 14.0, 14.0)
+STEPS = 2000
+
+
+@pytest.fixture
+def start() -> Frames:
+    other = np.array(WATER) + [3.0, 0.0, 0.0]
+    return Frames([8, 1, 1] * 2, [*WATER, *other], cell=CELL)
+
+
+def recipe(steps: int = 40, stride: int = 4) -> Recipe:
+    sampling = Sampling(
+        potential="bulkH2O-jcp2020-cnnp",
+        start="start.xyz",
+        cell=CELL,
+        temperature=300.0,
+        timestep=0.5,
+        stride=stride,
+        seed=1,
+        stages=(
+            Stage(name="nvt", ensemble="NVT", steps=40),
+            Stage(name="nve", ensemble="NVE", steps=steps, match_energy=True),
+        ),
+    )
+    return Recipe(
+        name="tiny",
+        version="0.0.1",
+        title="two molecules",
+        license="CC-BY-4.0",
+        system="dimer",
+        sample=sampling,
+        label=Labelling(frames=(0,)),
+    )
+
+
+@pytest.mark.engine
+def test_trajectory_is_dense_and_its_velocities_are_derivatives(cp2k, start, tmp_path):
+    times, frames = sample(recipe(stride=1), start, tmp_path, cp2k)
+    assert times == pytest.approx(0.5 * np.arange(41))
+    derivative = (frames.positions[2:] - frames.positions[:-2]) / 1.0
+    # A central difference of a 9 fs vibration over 0.5 fs is off by (w dt)^2 / 6 = 2 %.
+    assert np.abs(derivative - frames.velocities[1:-1]).max() < 0.05 * np.abs(derivative).max()
+
+
+@pytest.mark.engine
+def test_total_energy_is_matched_and_conserved(cp2k, start, tmp_path):
+    sample(recipe(), start, tmp_path, cp2k)
+    before = np.loadtxt(tmp_path / "nvt/md-1.ener")
+    after = np.loadtxt(tmp_path / "nve/md-1.ener")
+    target = (before[:, 2] + before[:, 4])[len(before) // 2 :].mean()
+    total = after[:, 2] + after[:, 4]
+    assert total == pytest.approx(np.full(len(total), target), abs=2e-4)
+
+
+@pytest.mark.engine
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(cp2k, start, tmp_path):
+    whole = sample(recipe(STEPS), start, tmp_path / "whole", cp2k)[1]
+
+    class Stopped(Exception):
+        pass
+
+    def stop(stage: str, done: int, _: int) -> None:
+        if stage == "nve" and done >= 210:
+            raise Stopped
+
+    part = tmp_path / "part"
+    with pytest.raises(Stopped):
+        sample(recipe(STEPS), start, part, cp2k, stop)
+    written = len((part / "nve/md-1.ener").read_text().splitlines())
+    assert 210 < written < STEPS, "the run was not stopped on its way"
+    times, frames = sample(recipe(STEPS), start, part, cp2k)
+    assert len(times) == STEPS // 4 + 1
+    assert np.abs(frames.positions - whole.positions).max() < 1e-5
+
+
+@pytest.mark.engine
+def test_finished_stages_are_not_run_again(cp2k, start, tmp_path):
+    first = sample(recipe(), start, tmp_path, cp2k)[1]
+    stamp = (tmp_path / "nve/md.out").stat().st_mtime_ns
+    again = sample(recipe(), start, tmp_path, cp2k)[1]
+    assert (tmp_path / "nve/md.out").stat().st_mtime_ns == stamp
+    assert np.array_equal(first.positions, again.positions)
+
+
+def test_nothing_sampled_yet(tmp_path):
+    with pytest.raises(InputError, match="aptbench sample"):
+        sampled(recipe(), tmp_path)
+
+
+def test_start_must_have_whole_molecules(tmp_path):
+    (tmp_path / "start.xyz").write_text("2\n\nO 0 0 0\nH 1 0 0\n")
+    with pytest.raises(InputError, match="whole molecules"):
+        read_start(tmp_path / "start.xyz", recipe().sample)
+
+
+def test_recipe_with_an_unknown_key(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("name: x\ncolour: blue\n")
+    with pytest.raises(InputError, match="colour"):
+        Recipe.read(tmp_path / "recipe.yaml")
+
+
+def test_missing_recipe(tmp_path):
+    with pytest.raises(InputError, match="no recipe"):
+        Recipe.read(tmp_path / "recipe.yaml")
+
+
+def test_the_shipped_recipes_are_valid():
+    from pathlib import Path
+
+    found = sorted(Path(__file__).parents[2].glob("datasets/*/recipe.yaml"))
+    assert found
+    for path in found:
+        assert Recipe.read(path).name == path.parent.name
