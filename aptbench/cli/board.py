@@ -1,0 +1,53 @@
+"""`aptbench board build`: the static pages of the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands `board`."""
+    board = typer.Typer(
+        help="Build the leaderboard.", no_args_is_help=True, rich_markup_mode="rich"
+    )
+    board.callback()(_board)
+    board.command("build")(build)
+    app.add_typer(board, name="board")
+
+
+def _board() -> None:
+    """Build the leaderboard."""
+
+
+def build(
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder of archived results; leaderboard/results if left out."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pages; leaderboard/site if left out.")
+    ] = None,
+) -> None:
+    """Build the pages from archived results."""
+    from aptbench.board import build_site
+    from aptbench.data import root
+    from aptbench.errors import InputError
+
+    project = root()
+    source = results or project / "leaderboard" / "results"
+    if not source.is_dir():
+        raise InputError(
+            "There is no folder of archived results.",
+            got=source,
+            do="make results with: aptbench run TASK --archive leaderboard/results",
+        )
+    index = build_site(
+        source,
+        out or project / "leaderboard" / "site",
+        models=project / "baselines",
+        datasets=project / "datasets",
+    )
+    typer.echo(str(index))

@@ -1,0 +1,301 @@
+"""`aptbench run`, `evaluate`, `tasks` and `split`: models against the labels of a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+    from aptbench.evaluate import Evaluation
+    from aptbench.evaluate.evaluation import Progress as Callback
+    from aptbench.evaluate.trajectory import DenseTrajectory
+    from aptbench.tasks import Task
+
+TaskName = Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
+Archive = Annotated[
+    Path | None,
+    typer.Option(help="Keep results and test predictions in this folder, for the leaderboard."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run")(run)
+    app.command("evaluate")(evaluate)
+    app.command("tasks")(tasks)
+    app.command("split")(split)
+
+
+def run(
+    task: TaskName,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name or folder of a model; may be given many times. All baselines if left out."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the report; reports/TASK if left out.")
+    ] = None,
+    archive: Archive = None,
+    as_json: AsJson = False,
+    spectrum: Annotated[
+        bool, typer.Option(help="Predict the dense trajectory for the infrared spectrum.")
+    ] = True,
+    cache: Annotated[
+        bool, typer.Option(help="Keep currents of the trajectory, and use those that are kept.")
+    ] = True,
+) -> None:
+    """Score models on a task, and write a report with tables, parity plots and spectra.
+
+    Example: aptbench run water/iid --model constant-charge --model point-charges
+    """
+    from aptbench.data import open_dataset, root
+    from aptbench.evaluate import evaluate_model, write_report
+    from aptbench.models import available_models
+    from aptbench.tasks import load_task
+
+    chosen_task = load_task(task)
+    names = list(dict.fromkeys(model or available_models()))
+    _known_models(names)
+    dataset = open_dataset(chosen_task.dataset)
+    trajectory, reason = _trajectory(dataset, chosen_task) if spectrum else (None, None)
+    kept = root() / "reports" / ".cache" if cache else None
+    with _progress_bar() as bar:
+        evaluations = [
+            evaluate_model(
+                chosen_task,
+                dataset,
+                name,
+                trajectory=trajectory,
+                cache=kept,
+                progress=bar(Path(name).name),
+            )
+            for name in names
+        ]
+    folder = out or root() / "reports" / chosen_task.name.replace("/", "-")
+    report = write_report(
+        chosen_task,
+        dataset,
+        evaluations,
+        folder,
+        trajectory=trajectory,
+        no_spectrum=reason or "it was switched off (--no-spectrum).",
+    )
+    _finish(chosen_task, evaluations, archive, as_json)
+    if reason:
+        _note(f"No spectrum: {reason}")
+    _note(f"Report: {report}")
+
+
+def evaluate(
+    task: TaskName,
+    predictions: Annotated[
+        Path,
+        typer.Option(
+            help="Archive (.npz) with the arrays apt (frame, atom, pol, disp), "
+            "frame and atomic_number, for all test frames in order."
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="Name for the table; that of the file if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a report to this folder too.")] = None,
+    archive: Archive = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score predictions that were made elsewhere.
+
+    Example: aptbench evaluate water/iid --predictions mine.npz
+    """
+    from aptbench.data import open_dataset
+    from aptbench.evaluate import evaluate_file, write_report
+    from aptbench.tasks import load_task
+
+    chosen_task = load_task(task)
+    dataset = open_dataset(chosen_task.dataset)
+    evaluation = evaluate_file(chosen_task, dataset, predictions, name=name)
+    _finish(chosen_task, [evaluation], archive, as_json)
+    if out is not None:
+        report = write_report(
+            chosen_task,
+            dataset,
+            [evaluation],
+            out,
+            no_spectrum="the predictions are of test frames only.",
+        )
+        _note(f"Report: {report}")
+
+
+def tasks(as_json: AsJson = False) -> None:
+    """List the tasks of the project."""
+    from aptbench.tasks import available_tasks, load_task
+
+    found = [load_task(name) for name in available_tasks()]
+    if as_json:
+        rows = [
+            {"task": t.identity, "split_hash": t.split.hash, **t.split.model_dump(mode="json")}
+            for t in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not found:
+        typer.echo("No tasks yet: make one with aptbench split DATASET --name NAME")
+    for t in found:
+        sizes = ", ".join(f"{len(part)} {name}" for name, part in t.split.parts.items())
+        typer.echo(f"{t.identity}  {sizes} labels of {t.system}; gap {t.split.gap_fs:g} fs")
+
+
+def split(
+    dataset: Annotated[str, typer.Argument(help="Name of a data set of the catalog.")],
+    name: Annotated[str, typer.Option(help="Name of the split; the task is DATASET/NAME.")],
+    system: Annotated[
+        str | None, typer.Option(help="System of the data set, needed if it has several.")
+    ] = None,
+    fractions: Annotated[
+        tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
+    ] = (0.6, 0.2, 0.2),
+    gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
+    force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Divide the labels of a data set into blocks of time, and write the split file."""
+    import re
+
+    from aptbench.data import open_dataset
+    from aptbench.errors import InputError
+    from aptbench.tasks import Split, audit_split, check_split, time_block_split, write_split
+    from aptbench.tasks.task import split_path
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise InputError(
+            "This cannot be the name of a split.", got=name, expected="letters, digits, _ . -"
+        )
+    data = open_dataset(dataset)
+    if system is None:
+        if len(data.systems) != 1:
+            raise InputError(
+                f"The data set {dataset} has several systems.",
+                got=", ".join(data.systems),
+                do="choose one with --system",
+            )
+        system = data.systems[0]
+    label_frames, times = data.label_frames(system), data.times(system)
+    shares = "/".join(f"{share:g}" for share in fractions)
+    made = Split(
+        name=name,
+        dataset=data.name,
+        content_hash=data.content_hash,
+        system=system,
+        **time_block_split(label_frames, times, fractions, gap_fs),
+        gap_fs=gap_fs,
+        rule="contiguous blocks of time in the order training, validation, test; shares "
+        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out",
+    )
+    check_split(made, data)
+    path = write_split(made, split_path(data.name, name), overwrite=force)
+    audit = audit_split(made.parts, times[label_frames])
+    if as_json:
+        typer.echo(made.model_dump_json(indent=2))
+        return
+    sizes = ", ".join(f"{len(part)} {part_name}" for part_name, part in made.parts.items())
+    typer.echo(f"{path}\n  {sizes} labels, {len(audit.unused)} unused")
+    typer.echo(
+        f"  least time between parts {audit.gap_fs:g} fs; "
+        f"from test to training {min(audit.nearest_train_fs):g} fs"
+    )
+
+
+def _known_models(names: Sequence[str]) -> None:
+    """Fail on an unknown name before the first model has run for minutes."""
+    from aptbench.errors import InputError, UnknownNameError
+    from aptbench.models import available_models
+
+    known = available_models()
+    if not names:
+        raise InputError(
+            "There is no model to run.",
+            expected="--model NAME, or model folders in baselines/",
+        )
+    for name in names:
+        if name not in known and not (Path(name).expanduser() / "model.yaml").is_file():
+            if len(Path(name).parts) > 1:
+                raise InputError(f"There is no model folder at {name}.", expected="a model.yaml")
+            raise UnknownNameError("model", name, known)
+
+
+def _trajectory(dataset: Dataset, task: Task) -> tuple[DenseTrajectory | None, str | None]:
+    from aptbench.errors import InputError
+    from aptbench.evaluate import dense_trajectory
+    from aptbench.spectra import get_protocol
+
+    try:
+        return dense_trajectory(dataset, task.system, get_protocol(task.protocol)), None
+    except InputError as error:
+        return None, error.what
+
+
+def _finish(
+    task: Task, evaluations: Sequence[Evaluation], archive: Path | None, as_json: bool
+) -> None:
+    from aptbench.evaluate.archive import archive_evaluation
+
+    if archive is not None:
+        for evaluation in evaluations:
+            _note(f"Archived: {archive_evaluation(evaluation, archive)}")
+    results = [evaluation.result for evaluation in evaluations]
+    if as_json:
+        typer.echo(json.dumps([r.model_dump(mode="json") for r in results], indent=2))
+        return
+    from rich.console import Console
+
+    from aptbench.evaluate.table import terminal_table
+
+    title = f"{task.identity}: {len(task.test)} test frames, 95 % intervals below the values"
+    Console(highlight=False).print(terminal_table(results, title))
+
+
+def _note(text: str) -> None:
+    """Say something on the standard error, so that the standard output stays parseable."""
+    typer.echo(text, err=True)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Any]:
+    """Give a function that makes the progress callback of a model; bars go to standard error."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bars = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+    def of_model(name: str) -> Callback:
+        rows: dict[str, Any] = {}
+
+        def update(what: str, done: int, total: int) -> None:
+            if what not in rows:
+                rows[what] = bars.add_task(f"{name}: {what}", total=total)
+            bars.update(rows[what], completed=done)
+
+        return update
+
+    with bars:
+        yield of_model

@@ -1,0 +1,266 @@
+"""`evaluate_model` and `evaluate_file`: from a model or its predictions to a result."""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aptbench
+from aptbench.evaluate.prediction_run import (
+    NamedModel,
+    cache_key,
+    fingerprint,
+    predict_currents,
+    predict_tensors,
+)
+from aptbench.evaluate.predictions import Predictions
+from aptbench.evaluate.result import (
+    Band,
+    Check,
+    Data,
+    Metric,
+    Model,
+    Result,
+    SpectrumSummary,
+    Timing,
+)
+from aptbench.evaluate.scoring import frames_of_test, labels_of_test, score_predictions
+from aptbench.evaluate.trajectory import DenseTrajectory
+from aptbench.frames import Frames
+from aptbench.models import available_models, check_model, load_model
+from aptbench.models.registry import ModelFolder
+from aptbench.spectra import Spectrum, absorption
+from aptbench.tasks import Task
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+
+EQUIVARIANCE = "equivariance_error"
+_ROTATIONS = ("proper_rotation", "improper_rotation")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A result, with the arrays that it was made from.
+
+    Parameters
+    ----------
+    result : Result
+    predictions : Predictions
+    spectrum : Spectrum or None
+        Of the dense trajectory; None for predictions that came as a file.
+    card : str
+        Text of the model's card, in Markdown; empty if it has none.
+    """
+
+    result: Result
+    predictions: Predictions
+    spectrum: Spectrum | None
+    card: str = ""
+
+
+def evaluate_model(
+    task: Task,
+    dataset: Dataset,
+    name_or_folder: str | Path,
+    *,
+    trajectory: DenseTrajectory | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Load a model, let it predict, and score it.
+
+    Parameters
+    ----------
+    task : Task
+    dataset : Dataset
+        The data that the task names.
+    name_or_folder : str or Path
+        As `aptbench.models.load_model` takes it.
+    trajectory : DenseTrajectory, optional
+        For the infrared spectrum; none is made if None.
+    cache : Path, optional
+        Folder in which currents of the trajectory are kept, so that they are made only once.
+    progress : callable, optional
+        Called with (what, frames done, frames in all).
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such model.
+    AlignmentError, InputError
+        If data and task do not belong together, or the model fails.
+    """
+    model: NamedModel = load_model(name_or_folder)  # type: ignore[assignment]
+    folder = _folder_of(name_or_folder)
+    frames = labels_of_test(task, dataset).frames
+    run = predict_tensors(model, frames, advance=_counter(progress, "test frames", len(frames)))
+    predictions = Predictions(
+        run.values, frames_of_test(task, dataset), frames.atomic_numbers, dataset.content_hash
+    )
+    metrics = score_predictions(task, dataset, predictions)
+    conformance = _conformance(model, frames)
+    rotations = [conformance[name].value for name in _ROTATIONS]
+    if None not in rotations:
+        metrics[EQUIVARIANCE] = Metric(value=max(v for v in rotations if v is not None), unit="e")
+    mark = fingerprint(folder)
+    timing, spectrum, summary = run.timing, None, None
+    if trajectory is not None:
+        # Without a folder nothing tells one state of a model from another: nothing is kept.
+        keep = cache if mark is not None else None
+        currents = predict_currents(
+            model,
+            trajectory.frames,
+            cache=keep,
+            key=cache_key(model, mark or "", dataset.content_hash, task.system),
+            advance=_counter(progress, "trajectory", len(trajectory.frames)),
+        )
+        timing = currents.timing
+        spectrum = absorption(
+            currents.values,
+            time_step=trajectory.time_step,
+            volume=trajectory.volume,
+            temperature=trajectory.temperature,
+            protocol=trajectory.protocol,
+        )
+        summary = _summary(spectrum, trajectory)
+    title = ModelFolder.read(folder).title if folder is not None else model.name
+    result = _result(
+        task,
+        dataset,
+        Model(name=model.name, title=title, fingerprint=mark),
+        metrics,
+        conformance=conformance,
+        spectrum=summary,
+        timing=timing,
+    )
+    card = folder / "card.md" if folder is not None else None
+    text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
+    return Evaluation(result, predictions, spectrum, text)
+
+
+def evaluate_file(
+    task: Task, dataset: Dataset, path: str | Path, *, name: str | None = None
+) -> Evaluation:
+    """Score predictions that were made elsewhere.
+
+    Parameters
+    ----------
+    task : Task
+    dataset : Dataset
+    path : path
+        An ``.npz`` archive as `Predictions.read` takes it.
+    name : str, optional
+        Name for tables; that of the file without its suffix if None.
+
+    Raises
+    ------
+    AlignmentError, InputError
+        If the predictions are not all of the test frames and atoms, in order and finite.
+    """
+    path = Path(path)
+    predictions = Predictions.read(path)
+    metrics = score_predictions(task, dataset, predictions)
+    name = name or path.stem
+    return Evaluation(
+        _result(task, dataset, Model(name=name, title=name), metrics), predictions, None
+    )
+
+
+def _result(
+    task: Task,
+    dataset: Dataset,
+    model: Model,
+    metrics: dict[str, Metric],
+    *,
+    conformance: dict[str, Check] | None = None,
+    spectrum: SpectrumSummary | None = None,
+    timing: Timing | None = None,
+) -> Result:
+    return Result(
+        task=task.identity,
+        data=Data(
+            name=dataset.name,
+            version=dataset.version,
+            content_hash=dataset.content_hash,
+            system=task.system,
+        ),
+        split_hash=task.split.hash,
+        test_frames=len(task.test),
+        model=model,
+        metrics=metrics,
+        conformance=conformance or {},
+        spectrum=spectrum,
+        timing=timing,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {"aptbench": aptbench.__version__, "python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch", "e3nn"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _conformance(model: NamedModel, frames: Frames) -> dict[str, Check]:
+    report = check_model(model, frames[: min(2, len(frames))])
+    return {
+        entry.name: Check(
+            value=float(entry.value) if math.isfinite(entry.value) else None,
+            tolerance=entry.tolerance,
+            passed=entry.passed,
+            note=entry.note,
+        )
+        for entry in report.results
+    }
+
+
+def _summary(spectrum: Spectrum, trajectory: DenseTrajectory) -> SpectrumSummary:
+    bands = {
+        name: Band(low=low, high=high, integral=spectrum.integral(low, high))
+        for name, (low, high) in trajectory.bands.items()
+    }
+    return SpectrumSummary(
+        protocol=trajectory.protocol.name,
+        frames=len(trajectory.frames),
+        time_step_fs=trajectory.time_step,
+        temperature_kelvin=trajectory.temperature,
+        bands=bands,
+    )
+
+
+def _folder_of(name_or_folder: str | Path) -> Path | None:
+    known = available_models().get(str(name_or_folder))
+    path = Path(known) if known is not None else Path(name_or_folder).expanduser()
+    if (path / "model.yaml").is_file():
+        return path
+    return None
+
+
+def _counter(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
+    if progress is None:
+        return None
+    done = 0
+
+    def advance(n: int) -> None:
+        nonlocal done
+        done += n
+        progress(what, done, total)
+
+    progress(what, 0, total)
+    return advance

@@ -1,0 +1,218 @@
+"""`Predictions`: tensors of a model for the test frames of a task, and their archive."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.errors import AlignmentError, InputError
+
+REQUIRED = ("apt", "frame", "atomic_number")
+LARGEST_FILE = 4 * 1024**3
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted tensors, and what they belong to.
+
+    Parameters
+    ----------
+    apt : array of float32 or float64, shape (frame, atom, pol, disp)
+        In e; the precision given is kept, so that a score can be computed again exactly.
+    frame : array of int, shape (frame,)
+        Index of each frame in the trajectory of the system.
+    atomic_number : array of int, shape (atom,)
+    content_hash : str, optional
+        Content hash of the data set, compared where it is given.
+
+    Raises
+    ------
+    InputError
+        If an array has another type or shape.
+    """
+
+    apt: npt.NDArray[Any]
+    frame: npt.NDArray[np.int64]
+    atomic_number: npt.NDArray[np.int64]
+    content_hash: str | None = None
+
+    def __post_init__(self) -> None:
+        apt = np.asarray(self.apt)
+        if apt.dtype not in (np.float32, np.float64):
+            raise InputError(
+                "The predictions 'apt' are not floating point numbers of 32 or 64 bit.",
+                got=f"type {apt.dtype}",
+                expected="float32 or float64, in e",
+            )
+        frame, numbers = np.asarray(self.frame), np.asarray(self.atomic_number)
+        for name, array in (("frame", frame), ("atomic_number", numbers)):
+            if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+                raise InputError(
+                    f"The {name!r} of the predictions is not a list of integers.",
+                    got=f"type {array.dtype}, shape {array.shape}",
+                )
+        if apt.ndim != 4 or apt.shape[2:] != (3, 3):
+            raise InputError(
+                "The predictions 'apt' have the wrong shape.",
+                got=apt.shape,
+                expected="(frame, atom, pol, disp), the last two of length 3",
+            )
+        for k, (name, array) in enumerate((("frame", frame), ("atomic_number", numbers))):
+            if apt.shape[k] != len(array):
+                raise AlignmentError(
+                    f"The predictions 'apt' do not fit their own {name!r}.",
+                    got=f"{apt.shape[k]} tensors along that axis",
+                    expected=f"{len(array)}",
+                )
+        object.__setattr__(self, "apt", apt)
+        object.__setattr__(self, "frame", frame.astype(np.int64))
+        object.__setattr__(self, "atomic_number", numbers.astype(np.int64))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Predictions:
+        """Read an ``.npz`` archive; nothing in it is ever executed.
+
+        Raises
+        ------
+        InputError
+            If the file is absent, damaged, too large, or lacks one of the arrays.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError("There is no such file of predictions.", got=path)
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError(
+                f"The file of predictions {path} is too large.", expected="at most 4 GiB"
+            )
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                if not hasattr(archive, "files"):
+                    raise InputError(
+                        f"The file {path} holds a single array.",
+                        expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
+                        do="write it with numpy.savez_compressed",
+                    )
+                missing = [name for name in REQUIRED if name not in archive.files]
+                if missing:
+                    raise InputError(
+                        f"The file {path} lacks {', '.join(missing)}.",
+                        got=f"the arrays {', '.join(archive.files) or '(none)'}",
+                        expected=f"the arrays {', '.join(REQUIRED)}",
+                    )
+                arrays = {name: archive[name] for name in REQUIRED}
+                content_hash = (
+                    str(archive["content_hash"]) if "content_hash" in archive.files else None
+                )
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"The file {path} is not a readable archive of plain arrays.",
+                got=error,
+                expected="an .npz file without pickled objects",
+                do="write it with numpy.savez_compressed",
+            ) from None
+        return cls(**arrays, content_hash=content_hash)
+
+    def write(self, path: str | Path) -> Path:
+        """Write a compressed ``.npz`` archive atomically and return its path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in REQUIRED}
+        if self.content_hash is not None:
+            arrays["content_hash"] = np.array(self.content_hash)
+        with temporary.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        return path
+
+    def check_alignment(
+        self,
+        frame: npt.NDArray[np.int64],
+        atomic_number: npt.NDArray[np.int64],
+        content_hash: str,
+    ) -> None:
+        """Compare with the frames and atoms of a task: all of them, in order, or an error.
+
+        Raises
+        ------
+        AlignmentError
+            If frames or atoms are missing, additional, or in another order, or the data differ.
+        InputError
+            If a value is not finite.
+        """
+        if self.content_hash is not None and self.content_hash != content_hash:
+            raise AlignmentError(
+                "The predictions were made for another version of the data.",
+                got=f"content hash {self.content_hash}",
+                expected=content_hash,
+                do="predict again from the data that the task names",
+            )
+        _same_atoms(self.atomic_number, atomic_number)
+        _same_frames(self.frame, frame)
+        bad = np.argwhere(~np.isfinite(self.apt))
+        if len(bad):
+            where = tuple(int(k) for k in bad[0])
+            raise InputError(
+                f"The predictions hold {len(bad)} values that are not finite.",
+                got=f"{self.apt[where]} for frame {self.frame[where[0]]}, atom {where[1]}",
+                expected="a finite number for every component",
+                do="a frame that a model cannot predict cannot be left out: repair the model",
+            )
+
+
+def _same_atoms(got: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> None:
+    if np.array_equal(got, expected):
+        return
+    if len(got) != len(expected):
+        raise AlignmentError(
+            "The predictions do not have the atoms of the system.",
+            got=f"{len(got)} atoms",
+            expected=f"{len(expected)} atoms",
+            do="predict every atom; none may be left out",
+        )
+    first = int(np.flatnonzero(got != expected)[0])
+    raise AlignmentError(
+        "The predictions have their atoms in another order, or are of another system.",
+        got=f"atomic number {got[first]} for atom {first}",
+        expected=f"{expected[first]}",
+        do="keep the order of the atoms of the data set",
+    )
+
+
+def _same_frames(got: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> None:
+    if np.array_equal(got, expected):
+        return
+    missing = sorted(set(expected.tolist()) - set(got.tolist()))
+    additional = sorted(set(got.tolist()) - set(expected.tolist()))
+    if missing or additional:
+        raise AlignmentError(
+            "The predictions do not have the test frames of the task.",
+            got="; ".join(
+                f"{word} frames {_shortened(some)}"
+                for word, some in (("missing", missing), ("additional", additional))
+                if some
+            ),
+            expected=f"frames {_shortened(expected.tolist())}",
+            do="predict all test frames and no others",
+        )
+    raise AlignmentError(
+        "The predictions have the right frames in another order, or a frame twice.",
+        got=_shortened(got.tolist()),
+        expected=_shortened(expected.tolist()),
+        do="sort tensors and frame numbers into the order of the task",
+    )
+
+
+def _shortened(values: list[int]) -> str:
+    shown = ", ".join(map(str, values[:8]))
+    return shown + (f", ... ({len(values)} in all)" if len(values) > 8 else "")

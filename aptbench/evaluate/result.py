@@ -1,0 +1,199 @@
+"""`Result`: the scores of one model on one task, with what they rest on, as a JSON file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aptbench.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
+
+
+class Metric(_Part):
+    """A number with its confidence interval; no interval where it cannot be had.
+
+    Parameters
+    ----------
+    value : float
+    low, high : float or None
+        Ends of the 95 % interval.
+    unit : str
+    """
+
+    value: float = Field(allow_inf_nan=False)
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
+    unit: str
+
+
+class Data(_Part):
+    """The data that was scored on."""
+
+    name: str
+    version: str
+    content_hash: str
+    system: str
+
+
+class Model(_Part):
+    """The model that was scored."""
+
+    name: str
+    title: str
+    fingerprint: str | None = None
+
+
+class Check(_Part):
+    """A property that every model must have, as the conformance kit measured it.
+
+    Parameters
+    ----------
+    value : float or None
+        Largest violation in e; None if the model failed in the check.
+    tolerance : float or None
+        Largest value that passes; None where the value is only reported.
+    passed : bool
+    note : str
+        The error of the model, if there was one.
+    """
+
+    value: float | None = Field(default=None, allow_inf_nan=False)
+    tolerance: float | None = None
+    passed: bool
+    note: str = ""
+
+
+class Timing(_Part):
+    """What prediction cost, on the machine that ran it.
+
+    Parameters
+    ----------
+    seconds_per_frame : float
+        Wall time.
+    peak_memory_mb : float or None
+        Largest resident memory of the whole process while predicting, in MB.
+    frames, atoms : int
+        How many were predicted.
+    threads : int
+        Threads that the numerical libraries were allowed.
+    """
+
+    seconds_per_frame: float = Field(ge=0)
+    peak_memory_mb: float | None = None
+    frames: int
+    atoms: int
+    threads: int
+
+
+class Band(_Part):
+    """Integral of n(w) alpha(w) over a band.
+
+    Parameters
+    ----------
+    low, high : float
+        Limits in cm^-1.
+    integral : float
+        In cm^-2.
+    """
+
+    low: float
+    high: float
+    integral: float
+
+
+class SpectrumSummary(_Part):
+    """The infrared spectrum of the dense trajectory in a few numbers.
+
+    Parameters
+    ----------
+    protocol : str
+    frames : int
+    time_step_fs, temperature_kelvin : float
+    bands : dict of str to Band
+    """
+
+    protocol: str
+    frames: int
+    time_step_fs: float
+    temperature_kelvin: float
+    bands: dict[str, Band]
+
+
+class Result(_Part):
+    """Scores of one model on one task.
+
+    Parameters
+    ----------
+    task : str
+        With its version, as in ``water/iid@1``.
+    data : Data
+    split_hash : str
+    test_frames : int
+    model : Model
+    metrics : dict of str to Metric
+    conformance : dict of str to Check
+        Empty for predictions that came as a file.
+    spectrum : SpectrumSummary or None
+    timing : Timing or None
+        None for predictions that came as a file.
+    versions : dict of str to str
+        Packages that the numbers were made with.
+    """
+
+    schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
+    task: str = Field(pattern=r"^[\w.-]+/[\w.-]+@\d+$")
+    data: Data
+    split_hash: str
+    test_frames: int = Field(ge=1)
+    model: Model
+    metrics: dict[str, Metric]
+    conformance: dict[str, Check] = Field(default_factory=dict)
+    spectrum: SpectrumSummary | None = None
+    timing: Timing | None = None
+    versions: dict[str, str]
+
+    @property
+    def task_name(self) -> str:
+        """Name of the task without the version."""
+        return self.task.partition("@")[0]
+
+
+def write_result(result: Result, path: str | Path) -> Path:
+    """Write a result as JSON, atomically, and return the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(result.model_dump_json(indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    return path
+
+
+def read_result(path: str | Path) -> Result:
+    """Read and validate a result file.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, is not JSON, or does not have the fields of `Result`.
+    """
+    path = Path(path)
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("There is no such result file.", got=path) from None
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise InputError(f"The result file {path} is not valid.", got=faults) from None
