@@ -64,7 +64,7 @@ def liquid(
             do="use 'cluster' for an isolated system",
         )
     side = (n_molecules * VOLUME_PER_MOLECULE) ** (1 / 3)
-    start = _lattice(n_molecules, side, [side] * 3, seed)
+    start = _lattice(n_molecules, side, np.full(3, side), seed)
     return _run(start, n_frames, seed, temperature, time_step, stride, equilibration, model)
 
 
@@ -100,7 +100,7 @@ def labelled_liquid(
     return model.label(frames)
 
 
-def _lattice(n_molecules: int, side: float, cell: list[float] | None, seed: int) -> Frames:
+def _lattice(n_molecules: int, side: float, cell: Array | None, seed: int) -> Frames:
     """Place molecules on a cubic grid in random orientations."""
     rng = np.random.default_rng(seed)
     n = int(np.ceil(n_molecules ** (1 / 3) - 1e-9))

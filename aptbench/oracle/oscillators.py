@@ -42,7 +42,7 @@ class ChargedOscillators:
     --------
     >>> one = ChargedOscillators((1.0,), (10.0,), (1000.0,))
     >>> one.line_strengths(volume=1000.0).round(2)
-    array([867.91])
+    array([48564.8])
     """
 
     charges: tuple[float, ...]
@@ -88,9 +88,9 @@ class ChargedOscillators:
         centers = (np.arange(n) * side / n)[:, None] * np.ones(3)
         positions = centers + speed / omega * np.sin(angle)
         return Frames(
-            np.ones(n),
+            np.ones(n, np.int64),
             positions,
-            [side] * 3,
+            np.full(3, side),
             velocities=speed * np.cos(angle),
             total_charge=float(np.sum(self.charges)),
         )

@@ -200,6 +200,10 @@ class _System:
     def electric_force(self, dipoles: Array, field: Array) -> Array:
         """Force of charges, dipoles and field at fixed dipoles, in eV/angstrom, (site, xyz)."""
         _, potential, _, force = self.electric.derivatives(self.charges, dipoles)
+        return self._with_charge_flux(potential, force, field)
+
+    def _with_charge_flux(self, potential: Array, force: Array, field: Array) -> Array:
+        """Force in eV/angstrom from potential and force of the sites, in e^2/angstrom."""
         potential, force = COULOMB * potential, COULOMB * force
         model, atoms = self.model, self.atoms
         # derivative of the energy by the charge of a hydrogen, its oxygen being the counter charge
@@ -212,13 +216,13 @@ class _System:
     def energy_and_force(self, field: Array) -> tuple[float, Array]:
         """Energy in eV and force in eV/angstrom."""
         dipoles = self.induced(field)
-        coulomb, _, _, _ = self.electric.derivatives(self.charges, dipoles)
+        coulomb, potential, _, on_sites = self.electric.derivatives(self.charges, dipoles)
         polarization = np.sum(dipoles**2 / self.alpha[:, None]) / 2
         energy = COULOMB * (coulomb + polarization)
         energy -= float(field @ (self.permanent_dipole() + dipoles.sum(0)))
         bonded, force_bonded = self._bonded()
         pairwise, force_pairwise = self._lennard_jones()
-        force = self.electric_force(dipoles, field) + force_bonded + force_pairwise
+        force = self._with_charge_flux(potential, on_sites, field) + force_bonded + force_pairwise
         return float(energy + bonded + pairwise), force
 
     def _bonded(self) -> tuple[float, Array]:
@@ -247,7 +251,7 @@ class _System:
         return float(np.sum(well * switch)) / 2, force
 
     def _spread(self, pull: Array) -> Array:
-        """Forces (site, xyz) from forces on the vectors of the hydrogens (molecule, hydrogen, xyz)."""
+        """Forces (site, xyz) from forces on the vectors to hydrogens (molecule, hydrogen, xyz)."""
         force = np.zeros((self.n, 3))
         force[self.atoms[:, 1:]] = pull
         force[self.atoms[:, 0]] = -pull.sum(1)
@@ -257,10 +261,8 @@ class _System:
 def _water_molecules(frames: Frames) -> npt.NDArray[np.int64]:
     """Return the atoms of each molecule, oxygen first, shape (molecule, 3)."""
     numbers = frames.atomic_numbers
-    if frames.molecule is not None:
-        table = frames.molecule
-    else:
-        table = np.arange(frames.n_atoms) // 3
+    three = np.arange(frames.n_atoms) // 3
+    table = three if frames.molecule is None else frames.molecule
     groups = [np.flatnonzero(table == name) for name in np.unique(table)]
     atoms = [group[np.argsort(-numbers[group], kind="stable")] for group in groups]
     if any(numbers[group].tolist() != [8, 1, 1] for group in atoms):

@@ -90,9 +90,10 @@ class SpectralProtocol:
     def window(self, lags: npt.ArrayLike) -> Array:
         """Return the lag window at lags in fs; 1 at zero, 0 beyond the maximum lag."""
         times = np.asarray(lags, float)
-        sigma = ANGULAR * self.broadening / np.sqrt(8 * np.log(2))
+        sigma = ANGULAR * self.broadening / (8 * np.log(2)) ** 0.5
         inside = np.abs(times) <= self.maximum_lag * (1 + 1e-9)
-        return np.asarray(np.where(inside, np.exp(-((sigma * times) ** 2) / 2), 0.0), float)
+        shape: Array = np.exp(-((sigma * times) ** 2) / 2)
+        return shape * inside
 
 
 WATER_BANDS: Final = (
