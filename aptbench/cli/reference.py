@@ -11,6 +11,11 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from aptbench.data import Dataset
+
+TRAJECTORY = "trajectory.zarr"
+"""The store, beside the recipe, that holds the sampled trajectory."""
+
 RecipePath = Annotated[Path, typer.Argument(help="The recipe.yaml of a data set.")]
 Work = Annotated[
     Path | None,
@@ -22,15 +27,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    for command in (sample, label, build):
+    for command in (sample, label, converge, build):
         app.command(rich_help_panel="Reference data")(command)
 
 
 def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Json = False) -> None:
     """Sample the dense trajectory of a data set with CP2K; goes on where it stopped."""
+    from aptbench.data import write_dataset
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import Recipe
-    from aptbench.reference.sample import read_start
+    from aptbench.reference.sample import read_start, trajectory_data
     from aptbench.reference.sample import sample as run_sample
 
     settings = Recipe.read(recipe)
@@ -40,15 +46,20 @@ def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Jso
             stage.name: bar.add_task(stage.name, total=stage.steps)
             for stage in settings.sample.stages
         }
+        engine = Cp2k(ranks=ranks)
         times, frames = run_sample(
             settings,
             read_start(recipe.parent / settings.sample.start, settings.sample),
             folder,
-            Cp2k(ranks=ranks),
+            engine,
             lambda stage, done, _: bar.update(tasks[stage], completed=done),
         )
-    result = {"folder": str(folder), "frames": len(frames), "last_time_fs": float(times[-1])}
-    text = f"{len(frames)} frames, {times[-1]:g} fs, in {folder}"
+    target = recipe.parent / TRAJECTORY
+    data = trajectory_data(settings, times, frames, engine.version)
+    attrs = {**settings.attrs, "title": f"{settings.title}: trajectory without labels"}
+    write_dataset(target, {settings.system: data}, attrs, overwrite=True)
+    result = {"store": str(target), "frames": len(frames), "last_time_fs": float(times[-1])}
+    text = f"{target}: {len(frames)} frames, {times[-1]:g} fs"
     typer.echo(json.dumps(result) if as_json else text)
 
 
@@ -74,7 +85,6 @@ def label(
     from aptbench.reference.label import label as run_label
     from aptbench.reference.recipe import Recipe
     from aptbench.reference.records import record_path
-    from aptbench.reference.sample import sampled
 
     settings = Recipe.read(recipe)
     folder = work or Path("work") / settings.name
@@ -85,7 +95,8 @@ def label(
         raise InputError(
             "The '--frames' are not a list of frame numbers.", got=frames, expected="0,100,200"
         ) from None
-    times, trajectory = sampled(settings, folder)
+    store = _sampled(recipe)
+    times, trajectory = store.times(settings.system), store.trajectory(settings.system)
     wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
     failed: list[int] = []
     with _progress() as bar:
@@ -112,9 +123,76 @@ def label(
     raise typer.Exit(1 if failed else 0)
 
 
-def build(
+def converge(
     recipe: RecipePath,
     work: Work = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File of the result [default: convergence.json by recipe].")
+    ] = None,
+    ranks: Ranks = 1,
+    as_json: Json = False,
+) -> None:
+    """Measure how far labels move with cutoff, basis, field step and thresholds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aptbench.errors import InputError
+    from aptbench.reference.convergence import converge as run_converge
+    from aptbench.reference.engine import Cp2k
+    from aptbench.reference.recipe import Recipe
+
+    settings = Recipe.read(recipe)
+    plan = settings.convergence
+    if plan is None:
+        raise InputError(f"The recipe {recipe} has no section 'convergence'.", do="add one")
+    folder = work or Path("work") / settings.name
+    trajectory = _sampled(recipe).trajectory(settings.system)
+    engine = Cp2k(ranks=ranks)
+    with _progress() as bar:
+        task = bar.add_task("convergence", total=len(plan.variants) + 1)
+
+        def show(name: str) -> None:
+            bar.update(task, description=name, advance=0 if name == "base" else 1)
+
+        rows = run_converge(
+            trajectory[plan.frame],
+            settings.label.theory,
+            plan.variants,
+            engine,
+            folder / "convergence" / f"frame-{plan.frame:06d}",
+            folder / "labels" / f"frame-{plan.frame:06d}",
+            pol=plan.pol,
+            progress=show,
+        )
+    result = {
+        "frame": plan.frame,
+        "pol": plan.pol,
+        "code": engine.version,
+        "theory": settings.label.theory.as_dict(),
+        "changes": [row.as_dict() for row in rows],
+    }
+    text = json.dumps(result, indent=1)
+    (out or recipe.parent / "convergence.json").write_text(text + "\n")
+    if as_json:
+        typer.echo(text)
+        return
+    elements = list(rows[0].rms)
+    columns = ("setting", *(f"rms {e} / e" for e in elements), "slope", "sum rule / e", "wall / s")
+    table = Table(*columns)
+    for row in rows:
+        name = ", ".join(f"{k} {v}" for k, v in row.setting.items()) or "as in the recipe"
+        table.add_row(
+            name,
+            *(f"{row.rms[e]:.5f}" for e in elements),
+            f"{row.slope:.4f}",
+            f"{row.sum_rule_residual:.4f}",
+            f"{row.wall_seconds:.0f}",
+        )
+    Console().print(table)
+
+
+def build(
+    recipe: RecipePath,
     out: Annotated[
         Path | None, typer.Option(help="The store to write [default: NAME.zarr by the recipe].")
     ] = None,
@@ -125,9 +203,8 @@ def build(
     from aptbench.reference.recipe import Recipe
 
     settings = Recipe.read(recipe)
-    folder = work or Path("work") / settings.name
     target = out or recipe.parent / f"{settings.name}.zarr"
-    dataset = run_build(settings, folder, recipe.parent / "records", target)
+    dataset = run_build(settings, _sampled(recipe), recipe.parent / "records", target)
     system = settings.system
     result = {
         "store": str(target),
@@ -137,6 +214,19 @@ def build(
     }
     text = f"{target}: {result['frames']} frames, {result['labels']} labelled"
     typer.echo(json.dumps(result) if as_json else text)
+
+
+def _sampled(recipe: Path) -> Dataset:
+    from aptbench.data import open_dataset
+    from aptbench.errors import InputError
+
+    store = recipe.parent / TRAJECTORY
+    if not store.exists():
+        raise InputError(
+            f"There is no sampled trajectory at {store}.",
+            do=f"sample it, 'aptbench sample {recipe}', or get it, 'dvc pull {store}'",
+        )
+    return open_dataset(store)
 
 
 def _progress() -> Progress:

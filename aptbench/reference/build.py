@@ -11,17 +11,16 @@ from aptbench.data.dataset import Dataset
 from aptbench.errors import AlignmentError, InputError
 from aptbench.reference.recipe import Recipe
 from aptbench.reference.records import LabelRecord, read_records
-from aptbench.reference.sample import sampled
 
 
-def build(recipe: Recipe, work: Path, records: Path, store: Path) -> Dataset:
+def build(recipe: Recipe, sampled: Dataset, records: Path, store: Path) -> Dataset:
     """Write the store of a data set.
 
     Parameters
     ----------
     recipe : Recipe
-    work : Path
-        Folder that `sample` has filled.
+    sampled : Dataset
+        The trajectory, as `aptbench sample` wrote it.
     records : Path
         Folder of the label records.
     store : Path
@@ -38,7 +37,7 @@ def build(recipe: Recipe, work: Path, records: Path, store: Path) -> Dataset:
     AlignmentError
         If a record is not of the frame that it names.
     """
-    times, frames = sampled(recipe, work)
+    frames = sampled.trajectory(recipe.system)
     labels = read_records(records)
     if not labels:
         raise InputError(f"There are no label records in {records}.", do="run 'aptbench label'")
@@ -54,7 +53,7 @@ def build(recipe: Recipe, work: Path, records: Path, store: Path) -> Dataset:
         frames,
         np.array([record.frame for record in labels]),
         np.stack([record.apt for record in labels]),
-        times=times,
+        times=sampled.times(recipe.system),
         dipole=np.stack([record.dipole for record in labels]),
         wannier_centers=np.stack([record.wannier_centers for record in labels]),
         quality={name: np.array(column) for name, column in quality.items()},
@@ -65,17 +64,10 @@ def build(recipe: Recipe, work: Path, records: Path, store: Path) -> Dataset:
                 "method": labels[0].provenance["method"],
                 **recipe.label.theory.as_dict(),
             },
-            "sampling": recipe.sample.model_dump(mode="json"),
-            "temperature_K": recipe.sample.temperature,
+            **sampled.system_attrs(recipe.system)["provenance"],
         },
     )
-    attrs = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "title": recipe.title,
-        "license": recipe.license,
-    }
-    return write_dataset(store, {recipe.system: system}, attrs, overwrite=True)
+    return write_dataset(store, {recipe.system: system}, recipe.attrs, overwrite=True)
 
 
 def _check(record: LabelRecord, recipe: Recipe, positions: np.ndarray) -> None:

@@ -92,7 +92,7 @@ def label(
                     frames[number], theory, engine, folder, number, float(times[number]), progress
                 )
                 record.write(record_path(records, number))
-                for wavefunction in folder.glob("*.wfn*"):
+                for wavefunction in folder.glob("[xyz]-*.wfn*"):
                     wavefunction.unlink()
                 continue
             except ConvergenceError as error:
@@ -169,7 +169,7 @@ def label_frame(
     for count, (name, text) in enumerate(runs.items()):
         if progress:
             progress(number, f"field run {name}, {count + 1} of {len(runs)}")
-        texts[name] = _run(engine, work, name, text)
+        texts[name] = run_once(engine, work, name, text)
     scf = [read_scf(text) for text in texts.values()]
     if not all(state.converged for state in scf):
         raise ConvergenceError(f"A self-consistent field in {work} did not converge.")
@@ -210,7 +210,8 @@ def _keep_if_same(path: Path, text: str, work: Path) -> None:
     path.write_text(text)
 
 
-def _run(engine: Cp2k, work: Path, name: str, text: str) -> str:
+def run_once(engine: Cp2k, work: Path, name: str, text: str) -> str:
+    """Run an input unless ``work`` holds its finished output; return the text of the output."""
     source, output = work / f"{name}.inp", work / f"{name}.out"
     if source.exists() and source.read_text() == text and output.exists():
         done = output.read_text(errors="replace")

@@ -54,6 +54,16 @@ class Labelling(BaseModel):
     theory: Theory = Theory()
 
 
+class Convergence(BaseModel):
+    """Which settings are changed, one variant at a time, to measure the label noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    frame: int
+    pol: Literal["x", "y", "z"] = "x"
+    variants: tuple[dict[str, float | int | str], ...]
+
+
 class Recipe(BaseModel):
     """Everything that `aptbench sample`, `label` and `build` need to make one data set."""
 
@@ -66,6 +76,17 @@ class Recipe(BaseModel):
     system: str
     sample: Sampling
     label: Labelling
+    convergence: Convergence | None = None
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes of the stores that are made by the recipe."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "title": self.title,
+            "license": self.license,
+        }
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

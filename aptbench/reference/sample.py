@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.data.quantization import round_positions, round_velocities
 from aptbench.data.readers.cp2k import read_trajectory
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
+from aptbench.data.system import SystemData
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
 from aptbench.reference.engine import Cp2k
@@ -83,7 +83,7 @@ def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64
             expected=f"a frame every {spacing} fs from 0",
             do=f"remove {folder} and sample again",
         )
-    return spacing * np.arange(len(times)), frames
+    return np.arange(len(times), dtype=np.float64) * spacing, frames
 
 
 def read_start(path: Path, settings: Sampling) -> Frames:
@@ -106,33 +106,30 @@ def read_start(path: Path, settings: Sampling) -> Frames:
     return Frames(numbers, block.numbers(fields, slice(1, 4)), np.asarray(settings.cell))
 
 
-def sampled(recipe: Recipe, work: Path) -> tuple[npt.NDArray[np.float64], Frames]:
-    """Return the trajectory of a data set as its store holds it: rounded, with molecules.
-
-    Labels are computed at these very positions, so that label and data agree to the last bit.
+def trajectory_data(
+    recipe: Recipe, times: npt.NDArray[np.float64], frames: Frames, code: str
+) -> SystemData:
+    """Return a sampled trajectory, without labels, as a store holds it.
 
     Parameters
     ----------
     recipe : Recipe
-    work : Path
-        Folder that `sample` has filled, or is filling.
-
-    Raises
-    ------
-    InputError
-        If nothing was sampled there.
+    times : array, shape (frame,)
+    frames : Frames
+        With velocities.
+    code : str
+        Name and version of the program that sampled.
     """
-    folder = Path(work) / recipe.sample.stages[-1].name
-    if not (folder / "md-pos-1.xyz").exists():
-        raise InputError(
-            f"There is no sampled trajectory in {folder}.", do="run 'aptbench sample' first"
-        )
-    times, frames = trajectory(folder, recipe.sample)
-    assert frames.velocities is not None
-    return times, frames.replace(
-        positions=round_positions(frames.positions),
-        velocities=round_velocities(frames.velocities),
-        molecule=np.arange(frames.n_atoms) // recipe.sample.atoms_per_molecule,
+    molecule = np.arange(frames.n_atoms) // recipe.sample.atoms_per_molecule
+    return SystemData(
+        frames.replace(molecule=molecule),
+        np.zeros(0, int),
+        np.zeros((0, frames.n_atoms, 3, 3)),
+        times=times,
+        provenance={
+            "sampling": {"code": code, **recipe.sample.model_dump(mode="json")},
+            "temperature_K": recipe.sample.temperature,
+        },
     )
 
 

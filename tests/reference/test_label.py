@@ -100,7 +100,7 @@ def test_truncated_record_is_named(record, tmp_path):
     path = record_path(tmp_path, 7)
     record.write(path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(StoreError, match="frame-000007.h5"):
+    with pytest.raises(StoreError, match=r"frame-000007\.h5"):
         read_records(tmp_path)
 
 

@@ -1,0 +1,43 @@
+# Two commands for everybody: `make benchmark` and `make test`. Nothing else needs to be set up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+TASK ?= water/iid
+
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: benchmark test lint wheel benchmarks data site clean
+
+benchmark: data  ## score the shipped models on real water: table, report, leaderboard page
+	$(BIN)/aptbench run $(TASK) --all --archive leaderboard/results --out reports
+	$(BIN)/aptbench board build
+	@echo "report: reports/, leaderboard: leaderboard/site/index.html"
+
+test: data  ## the test suite on $(JOBS) cores
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+lint: $(VENV)/.installed  ## formatting, lint, types, layers, citation file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cffconvert --validate
+
+wheel: $(VENV)/.installed  ## build the wheel, install it without extras, evaluate with it
+	bash tests/wheel.sh $(BIN)/python
+
+benchmarks: data  ## timings, by pytest-benchmark
+	$(BIN)/python -m pytest benchmarks --benchmark-enable --benchmark-only
+
+data: $(VENV)/.installed  ## the data sets and weights, from the remote inside the repository
+	$(BIN)/dvc pull --quiet
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[all,test,dev]' -c constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) reports dist build

@@ -1,0 +1,191 @@
+"""`converge`: how far a label moves when one numerical setting changes, measured on a frame."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.data.readers.cp2k import read_forces, read_scf
+from aptbench.elements import SYMBOLS
+from aptbench.errors import InputError
+from aptbench.frames import Frames
+from aptbench.reference.engine import Cp2k
+from aptbench.reference.inputs import finite_field, xyz_text
+from aptbench.reference.label import run_once
+from aptbench.reference.theory import Theory
+
+FIELD_ONLY = {"field", "eps_scf"}
+"""Settings that leave the state without field as it is."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one changed setting does to the labels of a frame.
+
+    Parameters
+    ----------
+    setting : dict
+        The settings that differ from the level of theory of the data set.
+    rms : dict of str to float
+        Root-mean-square change per component in e, by element and over all atoms.
+    slope : float
+        Of the changed against the unchanged components.
+    sum_rule_residual : float
+        Rms over the components of the acoustic sum, in e.
+    scf_iterations : int
+        Of the two runs in a field.
+    wall_seconds : float
+        Of the runs that the setting needed.
+    """
+
+    setting: dict[str, Any]
+    rms: dict[str, float]
+    slope: float
+    sum_rule_residual: float
+    scf_iterations: int
+    wall_seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+def converge(
+    frame: Frames,
+    theory: Theory,
+    variants: Sequence[Mapping[str, Any]],
+    engine: Cp2k,
+    work: Path,
+    base: Path,
+    *,
+    pol: str = "x",
+    progress: Callable[[str], None] | None = None,
+) -> list[Change]:
+    """Recompute one third of the tensors of a frame with one setting changed at a time.
+
+    Parameters
+    ----------
+    frame : Frames
+        One periodic frame.
+    theory : Theory
+        The level of theory to which every change is compared.
+    variants : sequence of mappings
+        Fields of `Theory` to change, one mapping a variant.
+    engine : Cp2k
+    work : Path
+        Folder for the raw files; finished runs in it are not repeated.
+    base : Path
+        Folder of the unchanged level: that of the label of this frame, so that its runs and its
+        wavefunction serve here too.
+    pol : {"x", "y", "z"}
+        The field direction that is computed: 3 of the 9 components of every atom.
+    progress : callable, optional
+
+    Returns
+    -------
+    list of Change
+        The unchanged level first, with zero change.
+
+    Raises
+    ------
+    InputError
+        If a variant changes nothing that `Theory` knows.
+    """
+    known = set(theory.as_dict())
+    for variant in variants:
+        if not set(variant) <= known:
+            raise InputError(
+                "A variant changes a setting that does not exist.",
+                got=sorted(set(variant) - known),
+                expected=f"some of {', '.join(sorted(known))}",
+            )
+    rows: list[Change] = []
+    reference: npt.NDArray[np.float64] | None = None
+    for variant in [{}, *map(dict, variants)]:
+        name = "-".join(f"{key}={value}" for key, value in variant.items()) or "base"
+        if progress:
+            progress(name)
+        same_basis = not {"basis", "basis_file", "potential"} & set(variant)
+        tensor, iterations, seconds = _third(
+            frame,
+            replace(theory, **variant),
+            engine,
+            work / name if variant else base,
+            pol,
+            start=base / "zero-RESTART.wfn" if variant and same_basis else None,
+            keep_zero=bool(variant) and set(variant) <= FIELD_ONLY,
+        )
+        reference = tensor if reference is None else reference
+        change = (tensor - reference) ** 2
+        rms = {
+            SYMBOLS[z]: float(np.sqrt(change[frame.atomic_numbers == z].mean()))
+            for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)
+        }
+        rows.append(
+            Change(
+                variant,
+                rms | {"all": float(np.sqrt(change.mean()))},
+                float((tensor * reference).sum() / (reference**2).sum()),
+                float(np.sqrt(np.mean(tensor.sum(axis=0) ** 2))),
+                iterations,
+                seconds,
+            )
+        )
+    return rows
+
+
+def _third(
+    frame: Frames,
+    theory: Theory,
+    engine: Cp2k,
+    work: Path,
+    pol: str,
+    *,
+    start: Path | None,
+    keep_zero: bool,
+) -> tuple[npt.NDArray[np.float64], int, float]:
+    """Return ``apt[:, pol, :]`` of shape (atom, disp), iterations and seconds."""
+    assert frame.cell is not None
+    begin = time.perf_counter()
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "start.xyz").write_text(xyz_text(frame.atomic_numbers, frame.positions[0]))
+    elements = [SYMBOLS[z] for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)]
+    wavefunction = "zero-RESTART.wfn"
+    if start is not None:
+        wavefunction = "start.wfn" if not keep_zero else wavefunction
+        shutil.copyfile(start, work / wavefunction)
+    if not keep_zero:
+        text = finite_field(
+            theory=theory,
+            cell=frame.cell[0],
+            elements=elements,
+            field=None,
+            restart=None if start is None else wavefunction,
+            wannier=start is None,
+            name="zero",
+        )
+        run_once(engine, work, "zero", text)
+    forces, iterations = [], 0
+    for end, sign in (("plus", 1.0), ("minus", -1.0)):
+        vector = np.zeros(3)
+        vector["xyz".index(pol)] = sign * theory.field
+        text = finite_field(
+            theory=theory,
+            cell=frame.cell[0],
+            elements=elements,
+            field=(vector[0], vector[1], vector[2]),
+            restart="zero-RESTART.wfn",
+            name=f"{pol}-{end}",
+        )
+        output = run_once(engine, work, f"{pol}-{end}", text)
+        forces.append(read_forces(output))
+        iterations += read_scf(output).iterations
+    tensor = (forces[0] - forces[1]) / (2 * theory.field)
+    return tensor, iterations, round(time.perf_counter() - begin, 1)
