@@ -117,7 +117,8 @@ def encoding_of(
     Examples
     --------
     >>> import xarray as xr
-    >>> group = xr.Dataset({"positions": (("frame", "atom", "xyz"), np.zeros((1000, 192, 3)))})
+    >>> zeros = np.zeros((1000, 192, 3), np.float32)
+    >>> group = xr.Dataset({"positions": (("frame", "atom", "xyz"), zeros)})
     >>> encoding = encoding_of(group)["positions"]
     >>> encoding["chunks"], encoding["shards"]
     ((32, 192, 3), (1024, 192, 3))
