@@ -85,7 +85,7 @@ class SpectralProtocol:
     def wavenumber(self) -> Array:
         """Grid of wavenumbers in cm^-1, shape (wavenumber,)."""
         first, last, step = self.grid
-        return first + step * np.arange(round((last - first) / step) + 1)
+        return first + step * np.arange(round((last - first) / step) + 1, dtype=np.float64)
 
     def window(self, lags: npt.ArrayLike) -> Array:
         """Return the lag window at lags in fs; 1 at zero, 0 beyond the maximum lag."""
