@@ -1,0 +1,82 @@
+"""`refresh_blocks`: generated parts of hand-written Markdown, so that no number is typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from aptbench.errors import InputError
+
+_BLOCK = re.compile(
+    r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- end generated -->)", re.DOTALL
+)
+
+
+def refresh_blocks(text: str, blocks: Mapping[str, str], source: str = "the file") -> str:
+    """Return a text with the body of every generated block replaced.
+
+    Parameters
+    ----------
+    text : str
+        Markdown with blocks ``<!-- generated: NAME -->`` to ``<!-- end generated -->``.
+    blocks : mapping of name to str
+        Body of each block; those that the text does not have are not used.
+    source : str
+        What the text is, for the message of an error.
+
+    Raises
+    ------
+    InputError
+        If the text has a block that cannot be generated.
+
+    Examples
+    --------
+    >>> print(refresh_blocks("<!-- generated: n -->\\nold\\n<!-- end generated -->", {"n": "new"}))
+    <!-- generated: n -->
+    new
+    <!-- end generated -->
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in blocks:
+            raise InputError(
+                f"The generated block {name!r} of {source} cannot be made.",
+                expected=f"one of {', '.join(sorted(blocks))}",
+                do="correct its name, or make what it is generated from",
+            )
+        return f"{match[1]}{blocks[name].strip()}\n{match[4]}"
+
+    return _BLOCK.sub(replace, text)
+
+
+def refresh_file(path: Path, blocks: Mapping[str, str], *, check: bool = False) -> bool:
+    """Refresh the blocks of a file; return whether it had drifted from what it is made of.
+
+    Parameters
+    ----------
+    path : Path
+    blocks : mapping of name to str
+    check : bool
+        Only tell, do not write.
+    """
+    old = path.read_text(encoding="utf-8")
+    new = refresh_blocks(old, blocks, path.name)
+    if new != old and not check:
+        partial = path.with_suffix(path.suffix + ".partial")
+        partial.write_text(new, encoding="utf-8")
+        partial.replace(path)
+    return new != old
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; all columns but the first are aligned to the right.
+
+    >>> print(markdown_table(["a", "b"], [["x", 1]]))
+    | a | b |
+    | :-- | --: |
+    | x | 1 |
+    """
+    lines = [list(head), [":--", *["--:"] * (len(head) - 1)], *map(list, rows)]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

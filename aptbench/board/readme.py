@@ -1,0 +1,101 @@
+"""`readme_blocks`: the generated tables of the README."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aptbench.board.generated import markdown_table
+from aptbench.evaluate.archive import archived_results
+from aptbench.evaluate.result import Result
+from aptbench.evaluate.table import columns, number, ranked
+
+
+def readme_blocks(project: Path) -> dict[str, str]:
+    """Return the generated blocks of the README of a project.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the repository.
+
+    Returns
+    -------
+    dict of name to Markdown
+        ``data``, ``results`` and, where it was measured, ``published-water``.
+    """
+    blocks = {"data": _data()}
+    results = archived_results(project / "leaderboard" / "results")
+    if results:
+        blocks["results"] = _results(results)
+    measured = project / "benchmarks" / "results" / "published-water.json"
+    if measured.exists():
+        blocks["published-water"] = _published(json.loads(measured.read_text()))
+    return blocks
+
+
+def _data() -> str:
+    from aptbench.data import catalog, open_dataset
+
+    rows = []
+    for name in catalog():
+        dataset = open_dataset(name)
+        for system in dataset.systems:
+            theory = dataset.system_attrs(system)["provenance"].get("labels", {})
+            times = dataset.times(system)
+            size = sum(p.stat().st_size for p in dataset.path.rglob("*") if p.is_file())
+            residual = dataset.quality(system)["sum_rule_residual"]
+            rows.append(
+                (
+                    f"[`{name}`](datasets/{name}/card.md) {dataset.version}",
+                    f"`{system}`",
+                    dataset.n_atoms(system),
+                    f"{dataset.n_frames(system)} ({times[-1] / 1000:g} ps)",
+                    dataset.n_labels(system),
+                    f"{theory.get('functional')}/{theory.get('basis')}",
+                    f"{np.mean(residual):.3f} e",
+                    f"{size / 1e6:.1f} MB",
+                )
+            )
+    head = ["data set", "system", "atoms", "frames", "labelled", "theory", "acoustic sum", "size"]
+    return markdown_table(head, rows)
+
+
+def _results(results: list[Result]) -> str:
+    parts = []
+    for task in sorted({result.task for result in results}):
+        rows = ranked(result for result in results if result.task == task)
+        head = columns(rows)
+        body = []
+        for result in rows:
+            cells = []
+            for column in head:
+                metric = result.metrics.get(column.metric)
+                text = "–" if metric is None else number(metric.value)
+                if metric is not None and column.metric == "rmse" and metric.low is not None:
+                    text += f" [{number(metric.low)}, {number(metric.high or metric.value)}]"
+                cells.append(text)
+            body.append((result.model.title, *cells))
+        names = [c.heading + (f" / {c.unit}" if c.unit else "") for c in head]
+        parts.append(f"Task `{task}`, test labels:\n\n" + markdown_table(["model", *names], body))
+    return "\n\n".join(parts)
+
+
+def _published(runs: list[dict[str, Any]]) -> str:
+    rows = [
+        (
+            Path(run["train"]).name,
+            *(
+                number(run["scores"][name]["value"])
+                for name in ("rmse", "rmse[O]", "rmse[H]", "rmse[L=0]", "rmse[L=1]", "rmse[L=2]")
+            ),
+            f"{run['n_parameters']} x {run['committee']}",
+            f"{run['seconds'] / 60:.0f} min",
+        )
+        for run in runs
+    ]
+    head = ["trained on", "RMSE / e", "O", "H", "L=0", "L=1", "L=2", "parameters", "training"]
+    return markdown_table(head, rows)

@@ -1,0 +1,37 @@
+"""`aptbench refresh`: the generated tables of README and cards."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("refresh")(refresh)
+
+
+def refresh(
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit code 1 if a table has drifted.")
+    ] = False,
+) -> None:
+    """Make the tables of the README and of the cards anew from data and results."""
+    from aptbench.board.card import card_blocks
+    from aptbench.board.generated import refresh_file
+    from aptbench.board.readme import readme_blocks
+    from aptbench.data import root
+
+    project = root()
+    drifted = [
+        card
+        for card in sorted(project.glob("datasets/*/card.md"))
+        if refresh_file(card, card_blocks(card.parent), check=check)
+    ]
+    readme = project / "README.md"
+    if refresh_file(readme, readme_blocks(project), check=check):
+        drifted.append(readme)
+    for path in drifted:
+        typer.echo(f"{'drifted' if check else 'refreshed'}: {path.relative_to(project)}")
+    raise typer.Exit(1 if check and drifted else 0)
