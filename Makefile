@@ -10,7 +10,7 @@ export DVC_NO_ANALYTICS := 1
 .PHONY: benchmark test lint wheel benchmarks data site clean
 
 benchmark: data  ## score the shipped models on real water: table, report, leaderboard page
-	$(BIN)/aptbench run $(TASK) --all --archive leaderboard/results --out reports
+	$(BIN)/aptbench run $(TASK) --archive leaderboard/results
 	$(BIN)/aptbench board build
 	@echo "report: reports/, leaderboard: leaderboard/site/index.html"
 
