@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,7 +227,7 @@ def _known_models(names: Sequence[str]) -> None:
         )
     for name in names:
         if name not in known and not (Path(name).expanduser() / "model.yaml").is_file():
-            if len(Path(name).parts) > 1:
+            if os.sep in name:
                 raise InputError(f"There is no model folder at {name}.", expected="a model.yaml")
             raise UnknownNameError("model", name, known)
 

@@ -91,24 +91,9 @@ class Predictions:
                 f"The file of predictions {path} is too large.", expected="at most 4 GiB"
             )
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                if not hasattr(archive, "files"):
-                    raise InputError(
-                        f"The file {path} holds a single array.",
-                        expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
-                        do="write it with numpy.savez_compressed",
-                    )
-                missing = [name for name in REQUIRED if name not in archive.files]
-                if missing:
-                    raise InputError(
-                        f"The file {path} lacks {', '.join(missing)}.",
-                        got=f"the arrays {', '.join(archive.files) or '(none)'}",
-                        expected=f"the arrays {', '.join(REQUIRED)}",
-                    )
-                arrays = {name: archive[name] for name in REQUIRED}
-                content_hash = (
-                    str(archive["content_hash"]) if "content_hash" in archive.files else None
-                )
+            # numpy would leave a damaged file open that it had opened itself
+            with path.open("rb") as stream:
+                arrays = _read_arrays(path, np.load(stream, allow_pickle=False))
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             if isinstance(error, InputError):
                 raise
@@ -118,7 +103,8 @@ class Predictions:
                 expected="an .npz file without pickled objects",
                 do="write it with numpy.savez_compressed",
             ) from None
-        return cls(**arrays, content_hash=content_hash)
+        content_hash = arrays.pop("content_hash", None)
+        return cls(**arrays, content_hash=None if content_hash is None else str(content_hash))
 
     def write(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` archive atomically and return its path."""
@@ -168,6 +154,25 @@ class Predictions:
                 expected="a finite number for every component",
                 do="a frame that a model cannot predict cannot be left out: repair the model",
             )
+
+
+def _read_arrays(path: Path, loaded: Any) -> dict[str, Any]:
+    if isinstance(loaded, np.ndarray):
+        raise InputError(
+            f"The file {path} holds a single array.",
+            expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
+            do="write it with numpy.savez_compressed",
+        )
+    with loaded as archive:
+        missing = [name for name in REQUIRED if name not in archive.files]
+        if missing:
+            raise InputError(
+                f"The file {path} lacks {', '.join(missing)}.",
+                got=f"the arrays {', '.join(archive.files) or '(none)'}",
+                expected=f"the arrays {', '.join(REQUIRED)}",
+            )
+        wanted = [*REQUIRED, "content_hash"]
+        return {name: archive[name] for name in wanted if name in archive.files}
 
 
 def _same_atoms(got: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> None:

@@ -85,12 +85,12 @@ def number(value: float) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """Write the interval of a metric, or nothing where there is none.
+    """Write the interval of a metric, or nothing where there is none or it is a point.
 
     >>> interval(Metric(value=0.1, low=0.08, high=0.12, unit="e"))
     '0.0800–0.1200'
     """
-    if metric.low is None or metric.high is None:
+    if metric.low is None or metric.high is None or metric.low == metric.high:
         return ""
     return f"{number(metric.low)}–{number(metric.high)}"
 

@@ -1,0 +1,156 @@
+"""From a model to a result: the numbers are those of the definition."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aptbench.data import Dataset, open_dataset
+from aptbench.errors import AlignmentError, InputError
+from aptbench.evaluate import (
+    Predictions,
+    Result,
+    dense_trajectory,
+    evaluate_file,
+    evaluate_model,
+    read_result,
+    score_predictions,
+    write_report,
+    write_result,
+)
+from aptbench.evaluate.archive import archive_evaluation, archived_results
+from aptbench.tasks import Task, load_task
+
+BULK = "bulk"
+
+
+@pytest.fixture(autouse=True)
+def _root(synthetic_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(synthetic_project))
+
+
+@pytest.fixture
+def task() -> Task:
+    return load_task("synthetic-water/iid")
+
+
+@pytest.fixture
+def dataset(task: Task) -> Dataset:
+    return open_dataset(task.dataset)
+
+
+def truth(task: Task, dataset: Dataset) -> Predictions:
+    labels = dataset.labelled(BULK, np.array(task.test))
+    frame = dataset.label_frames(BULK)[list(task.test)]
+    return Predictions(labels.apt, frame, labels.frames.atomic_numbers, dataset.content_hash)
+
+
+def test_the_truth_scores_zero_and_an_offset_its_size(task: Task, dataset: Dataset) -> None:
+    exact = truth(task, dataset)
+    scores = score_predictions(task, dataset, exact)
+    assert scores["rmse"].value == 0
+    assert scores["current_error"].value == 0
+    shifted = Predictions(exact.apt + 0.1, exact.frame, exact.atomic_number)
+    scores = score_predictions(task, dataset, shifted)
+    assert scores["rmse"].value == pytest.approx(0.1)
+    assert scores["rmse[O]"].value == pytest.approx(0.1)
+    # 0.1 everywhere: the sum over 24 atoms is 2.4 in every component
+    assert scores["sum_rule_residual"].value == pytest.approx(2.4)
+    assert scores["rmse"].unit == "e"
+
+
+def test_only_the_test_labels_count(task: Task, dataset: Dataset) -> None:
+    labels = dataset.labelled(BULK, np.array(task.train[: len(task.test)]))
+    frame = dataset.label_frames(BULK)[list(task.train[: len(task.test)])]
+    with pytest.raises(AlignmentError, match="test frames"):
+        score_predictions(
+            task, dataset, Predictions(labels.apt, frame, labels.frames.atomic_numbers)
+        )
+
+
+def test_a_model_is_scored_as_its_predictions_are(
+    task: Task, dataset: Dataset, tmp_path: Path
+) -> None:
+    evaluation = evaluate_model(task, dataset, "constant-charge")
+    result = evaluation.result
+    labels = dataset.labelled(BULK, np.array(task.test))
+    error = evaluation.predictions.apt - labels.apt
+    assert result.metrics["rmse"].value == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert result.metrics["equivariance_error"].value < 1e-12
+    assert result.timing is not None
+    assert result.spectrum is None
+    archived = archive_evaluation(evaluation, tmp_path)
+    assert archived == tmp_path / "synthetic-water" / "iid" / "constant-charge.json"
+    assert archived_results(tmp_path) == [result]
+    again = evaluate_file(task, dataset, archived.with_suffix(".npz")).result
+    for name, metric in again.metrics.items():
+        assert metric == result.metrics[name]
+
+
+def test_the_spectrum_has_the_area_of_the_sum_rule(task: Task, dataset: Dataset) -> None:
+    trajectory = dense_trajectory(dataset, BULK)
+    evaluation = evaluate_model(task, dataset, "point-charges", trajectory=trajectory)
+    spectrum, velocities = evaluation.spectrum, trajectory.frames.velocities
+    assert spectrum is not None
+    assert velocities is not None
+    charge = np.where(trajectory.frames.atomic_numbers == 8, -0.82, 0.41)
+    current = np.einsum("a,fax->fx", charge, velocities)
+    current -= current.mean(0)
+    square = np.mean(np.sum(current**2, 1)) * (1.602176634e-19 * 1e5) ** 2
+    prefactor = np.pi / (
+        6 * 8.8541878128e-12 * 299792458.0 * trajectory.volume * 1e-30 * 1.380649e-23 * 300
+    )
+    # integral over angular frequency in SI, to one over wavenumber in cm^-2
+    area = prefactor * square / (2 * np.pi * 299792458.0) * 1e-4
+    assert np.trapezoid(spectrum.absorption, spectrum.wavenumber) == pytest.approx(area, rel=0.02)
+    summary = evaluation.result.spectrum
+    assert summary is not None
+    assert sum(band.integral for band in summary.bands.values()) < area
+
+
+def test_results_survive_the_file_and_damage_is_named(
+    task: Task, dataset: Dataset, tmp_path: Path
+) -> None:
+    result = evaluate_model(task, dataset, "point-charges").result
+    path = write_result(result, tmp_path / "r.json")
+    assert read_result(path) == result
+    content = json.loads(path.read_text())
+    for damage in ({"rank": 1}, {"metrics": {"rmse": {"value": "NaN", "unit": "e"}}}):
+        path.write_text(json.dumps(content | damage))
+        with pytest.raises(InputError, match=r"r\.json"):
+            read_result(path)
+    with pytest.raises(InputError, match="no such result"):
+        read_result(tmp_path / "absent.json")
+
+
+def test_the_report_is_one_file_that_holds_everything(
+    task: Task, dataset: Dataset, tmp_path: Path
+) -> None:
+    trajectory = dense_trajectory(dataset, BULK)
+    names = ("constant-charge", "point-charges")
+    evaluations = [evaluate_model(task, dataset, n, trajectory=trajectory) for n in names]
+    page = write_report(task, dataset, evaluations, tmp_path, trajectory=trajectory).read_text()
+    assert not re.search(r'(src|href)="(?!data:|spectrum\.csv)', page)
+    for text in (
+        dataset.content_hash,
+        task.split.hash,
+        "there is no reference curve",
+        *names,
+        "aptbench run synthetic-water/iid --model constant-charge --model point-charges",
+        "ir@1",
+    ):
+        assert text in page
+    for stem in ("spectrum", "errors", "parity-constant-charge"):
+        assert (tmp_path / f"{stem}.png").read_bytes()[:4] == b"\x89PNG"
+        assert b"<svg" in (tmp_path / f"{stem}.svg").read_bytes()
+    rows = list(csv.reader((tmp_path / "spectrum.csv").read_text().splitlines()))
+    assert rows[0][0] == "wavenumber_cm-1"
+    column = np.array([float(row[1]) for row in rows[1:]])
+    assert evaluations[0].spectrum is not None
+    np.testing.assert_allclose(column, evaluations[0].spectrum.absorption, rtol=1e-5, atol=1e-8)
+    assert isinstance(read_result(tmp_path / "constant-charge.json"), Result)

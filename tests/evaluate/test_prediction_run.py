@@ -1,0 +1,111 @@
+"""Runs of models over frames: chunks, segments that are kept, bad models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from aptbench import Frames
+from aptbench.errors import InputError
+from aptbench.evaluate.prediction_run import (
+    SEGMENT,
+    cache_key,
+    fingerprint,
+    predict_currents,
+    predict_tensors,
+)
+
+
+class Charges:
+    """Charge 1 times the first coordinate, so that every frame differs; counts its calls."""
+
+    name = "charges"
+
+    def __init__(self, dtype: type = np.float64) -> None:
+        self.dtype, self.calls = dtype, 0
+
+    def predict(self, frames: Frames) -> npt.NDArray:
+        self.calls += 1
+        return (frames.positions[:, :, :1, None] * np.eye(3)).astype(self.dtype)
+
+
+@pytest.fixture
+def frames() -> Frames:
+    rng = np.random.default_rng(1)
+    shape = (SEGMENT + 10, 2, 3)
+    return Frames([1, 1], rng.normal(size=shape), [9.0] * 3, velocities=rng.normal(size=shape))
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_chunks_do_not_change_the_result(frames: Frames, chunk: int) -> None:
+    done: list[int] = []
+    run = predict_tensors(Charges(), frames, chunk=chunk, advance=done.append)
+    assert np.array_equal(run.values, Charges().predict(frames))
+    assert sum(done) == len(frames)
+    assert run.timing.frames == len(frames)
+    assert run.timing.seconds_per_frame > 0
+
+
+def test_single_precision_stays_single(frames: Frames) -> None:
+    assert predict_tensors(Charges(np.float32), frames[:3]).values.dtype == np.float32
+
+
+def test_currents_are_the_formula_and_are_made_once(frames: Frames, tmp_path: Path) -> None:
+    model = Charges()
+    first = predict_currents(model, frames, cache=tmp_path, key="k")
+    assert frames.velocities is not None
+    expected = np.einsum("fa,fax->fx", frames.positions[:, :, 0], frames.velocities)
+    np.testing.assert_allclose(first.values, expected, rtol=1e-12)
+    calls = model.calls
+    again = predict_currents(model, frames, cache=tmp_path, key="k")
+    assert model.calls == calls
+    assert np.array_equal(again.values, first.values)
+    assert again.timing.seconds_per_frame == pytest.approx(first.timing.seconds_per_frame)
+    predict_currents(model, frames, cache=tmp_path, key="other")
+    assert model.calls == 2 * calls
+
+
+def test_a_damaged_segment_is_made_again(frames: Frames, tmp_path: Path) -> None:
+    first = predict_currents(Charges(), frames, cache=tmp_path, key="k")
+    segments = sorted((tmp_path / "k").iterdir())
+    assert len(segments) == 2
+    segments[0].write_bytes(b"broken")
+    again = predict_currents(Charges(), frames, cache=tmp_path, key="k")
+    assert np.array_equal(again.values, first.values)
+
+
+def test_the_key_follows_model_and_data(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text("a: 1")
+    mark = fingerprint(tmp_path)
+    assert mark is not None
+    key = cache_key(Charges(), mark, "data", "system")
+    (tmp_path / "card.md").write_text("prose")
+    assert fingerprint(tmp_path) == mark
+    (tmp_path / "weights").write_bytes(b"1")
+    assert fingerprint(tmp_path) != mark
+    others = [
+        cache_key(Charges(), "x", "data", "system"),
+        cache_key(Charges(), mark, "other", "system"),
+        cache_key(Charges(), mark, "data", "other"),
+    ]
+    assert len({key, *others}) == 4
+
+
+class Broken(Charges):
+    def predict(self, frames: Frames) -> npt.NDArray:
+        raise RuntimeError("out of paper")
+
+
+class Short(Charges):
+    def predict(self, frames: Frames) -> npt.NDArray:
+        return super().predict(frames)[:, :1]
+
+
+@pytest.mark.parametrize(("model", "message"), [(Broken(), "out of paper"), (Short(), "shape")])
+def test_bad_models_are_named(frames: Frames, model: Charges, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        predict_tensors(model, frames)
+    assert "'charges'" in str(caught.value)

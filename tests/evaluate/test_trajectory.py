@@ -1,0 +1,80 @@
+"""What a spectrum needs of a system, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aptbench import Frames
+from aptbench.data import Dataset, SystemData, open_dataset, write_dataset
+from aptbench.errors import InputError
+from aptbench.evaluate import dense_trajectory
+
+
+def store(folder: Path, n: int = 1601, **changes: Any) -> Dataset:
+    rng = np.random.default_rng(2)
+    fields: dict[str, Any] = {
+        "positions": rng.normal(size=(n, 3, 3)),
+        "velocities": 0.01 * rng.normal(size=(n, 3, 3)),
+        "cell": [9.0] * 3,
+        "times": 2.0 * np.arange(n),
+        "provenance": {"sampling": {"temperature": 310}},
+    }
+    fields |= changes
+    frames = Frames([8, 1, 1], fields["positions"], fields["cell"], velocities=fields["velocities"])
+    system = SystemData(
+        frames,
+        [0],
+        np.zeros((1, 3, 3, 3)),
+        times=fields["times"],
+        provenance=fields["provenance"],
+    )
+    attrs = {"name": "synthetic", "version": "0.1.0", "title": "Synthetic", "license": "CC0-1.0"}
+    return write_dataset(folder / "synthetic.zarr", {"a": system}, attrs)
+
+
+def test_step_volume_and_temperature_are_found(tmp_path: Path) -> None:
+    trajectory = dense_trajectory(store(tmp_path), "a")
+    assert trajectory.time_step == 2
+    assert trajectory.volume == pytest.approx(729)
+    assert trajectory.temperature == 310
+    assert trajectory.bands["stretch"] == (3000, 3800)
+
+
+def test_without_a_statement_the_velocities_tell_the_temperature(tmp_path: Path) -> None:
+    dataset = store(tmp_path, provenance={"infrared_bands": {"line": [900, 1100]}})
+    trajectory = dense_trajectory(dataset, "a")
+    velocities = dataset.trajectory("a").velocities
+    assert velocities is not None
+    masses = np.array([15.999, 1.008, 1.008]) * 1.66053906660e-27
+    kinetic = np.mean(np.sum(masses[None, :, None] * (velocities * 1e5) ** 2, (1, 2)))
+    assert trajectory.temperature == pytest.approx(kinetic / (1.380649e-23 * 6))
+    assert trajectory.temperature_source == "mean kinetic energy"
+    assert trajectory.bands == {"line": (900, 1100)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"velocities": None}, "no velocities"),
+        ({"cell": None}, "isolated"),
+        ({"times": None}, "no times"),
+        ({"n": 100}, "too short"),
+        ({"times": 4.0 * np.arange(1601)}, "too coarse"),
+        ({"times": np.delete(2.0 * np.arange(1602), 7)}, "uneven"),
+        ({"cell": np.linspace(9, 9.1, 1601)[:, None, None] * np.eye(3)}, "volume"),
+    ],
+)
+def test_what_gives_no_spectrum_says_why(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        dense_trajectory(store(tmp_path, **changes), "a")
+
+
+def test_the_synthetic_project_has_a_spectrum(synthetic_project: Path) -> None:
+    path = synthetic_project / "datasets" / "synthetic-water" / "synthetic-water.zarr"
+    assert dense_trajectory(open_dataset(path), "bulk").temperature == 300
