@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aptbench.models.conformance import ConformanceReport, check_model
 from aptbench.models.protocol import APTModel, TrainableModel
-from aptbench.models.registry import ModelFolder, available_models, load_model
+from aptbench.models.registry import ModelFolder, available_models, load_model, model_folder
 
 __all__ = [
     "APTModel",
@@ -17,4 +17,5 @@ __all__ = [
     "available_models",
     "check_model",
     "load_model",
+    "model_folder",
 ]

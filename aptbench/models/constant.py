@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,11 @@ class ConstantCharge:
             charges = json.loads(path.read_text(encoding="utf-8"))["charges"]
         return cls(charges, neutral=neutral)
 
+    @classmethod
+    def untrained(cls, folder: Path, **parameters: Any) -> ConstantCharge:
+        """Make the model of a folder without its charges."""
+        return cls(**parameters)
+
     @property
     def fitted(self) -> bool:
         """Whether there is a charge to predict with."""
@@ -69,11 +75,13 @@ class ConstantCharge:
         }
         return self
 
-    def save(self, folder: Path) -> Path:
-        """Write ``charges.json`` into a model folder."""
+    def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
+        """Write ``charges.json``, with what it was learned from, into a model folder."""
         charges = {SYMBOLS[z]: q for z, q in self.charges_.items()}
-        text = json.dumps({"charges": charges, "unit": "e"}, indent=1) + "\n"
-        return write_atomically(folder / WEIGHTS, text.encode())
+        text = json.dumps(
+            {"charges": charges, "unit": "e", "provenance": dict(provenance or {})}, indent=1
+        )
+        return write_atomically(folder / WEIGHTS, f"{text}\n".encode())
 
     def predict(self, frames: Frames) -> Array:
         """Return q * identity, shape (frame, atom, pol, disp), in e.

@@ -25,3 +25,8 @@ def write_atomically(path: Path, content: bytes) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def checkpoint_stem(folder: Path) -> Path:
+    """Return the path whose extensions are the checkpoints of a model folder."""
+    return folder / ".checkpoint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,8 +44,8 @@ class TrainableModel(APTModel, Protocol):
         """Learn from labelled frames and return self; ``validation`` may only select."""
         ...
 
-    def save(self, folder: Path) -> Path:
-        """Write what was learned into a model folder, atomically, and return the file."""
+    def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
+        """Write what was learned, and from what, into a model folder; return the file."""
         ...
 
 

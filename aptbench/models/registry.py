@@ -95,7 +95,7 @@ def available_models() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def load_model(name_or_folder: str | Path) -> APTModel:
+def load_model(name_or_folder: str | Path, *, trained: bool = True) -> APTModel:
     """Load a model by its name or from its folder.
 
     Parameters
@@ -103,6 +103,9 @@ def load_model(name_or_folder: str | Path) -> APTModel:
     name_or_folder : str or Path
         A folder under ``<root>/baselines``, the name of an entry point, or the path of a folder
         with a ``model.yaml``, looked up in this order.
+    trained : bool
+        False: without what it has learned, ready for ``fit``, if its class tells the two apart
+        by a class method ``untrained(folder, **parameters)``.
 
     Returns
     -------
@@ -121,13 +124,13 @@ def load_model(name_or_folder: str | Path) -> APTModel:
     text = str(name_or_folder)
     baselines = _baselines()
     if baselines is not None and text in {path.parent.name for path in _folders(baselines)}:
-        return _from_folder(baselines / text)
+        return _from_folder(baselines / text, trained)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == text:
             return _from_entry_point(point)
     path = Path(name_or_folder).expanduser()
     if path.is_dir():
-        return _from_folder(path)
+        return _from_folder(path, trained)
     if isinstance(name_or_folder, Path) or len(path.parts) > 1:
         raise InputError(
             "There is no model folder at this path.",
@@ -136,6 +139,15 @@ def load_model(name_or_folder: str | Path) -> APTModel:
             + (", ".join(available_models()) or "(none found)"),
         )
     raise UnknownNameError("model", text, available_models())
+
+
+def model_folder(name_or_folder: str | Path) -> Path | None:
+    """Return the folder that `load_model` would read, None for an entry point or nothing."""
+    baselines = _baselines()
+    if baselines is not None and (baselines / str(name_or_folder) / "model.yaml").is_file():
+        return baselines / str(name_or_folder)
+    path = Path(name_or_folder).expanduser()
+    return path if path.is_dir() else None
 
 
 def _baselines() -> Path | None:
@@ -164,7 +176,7 @@ def _from_entry_point(point: EntryPoint) -> APTModel:
     return _named(model, point.name)
 
 
-def _from_folder(folder: Path) -> APTModel:
+def _from_folder(folder: Path, trained: bool) -> APTModel:
     folder = folder.resolve()
     spec = ModelFolder.read(folder)
     module_name, class_name = spec.class_path.split(":")
@@ -188,6 +200,7 @@ def _from_folder(folder: Path) -> APTModel:
     cls = getattr(module, class_name)
     try:
         make = getattr(cls, "from_folder", None)
+        make = make if trained else getattr(cls, "untrained", make)
         model = make(folder, **spec.parameters) if make else cls(**spec.parameters)
     except TypeError as error:
         raise InputError(

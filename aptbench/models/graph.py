@@ -1,0 +1,158 @@
+"""`AtomGraph`: everything about one frame that no weight of a network changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.elements import SYMBOLS
+from aptbench.errors import InputError
+from aptbench.frames import Frames
+from aptbench.models.neighbors import neighbor_pairs
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """How an environment is described.
+
+    Parameters
+    ----------
+    cutoff : float
+        Of the density of neighbours around an atom, in angstrom.
+    message_cutoff : float
+        Of the messages between atoms, in angstrom; at most ``cutoff``.
+    radial : int
+        Number of radial functions.
+    message_radial : int
+        Number of radial functions of a message.
+    degree : int
+        Largest degree of the spherical harmonics of the density; messages go up to 2.
+    """
+
+    cutoff: float = 6.0
+    message_cutoff: float = 5.0
+    radial: int = 10
+    message_radial: int = 6
+    degree: int = 3
+
+
+@dataclass(frozen=True, eq=False)
+class AtomGraph:
+    """One frame, its atoms sorted by species.
+
+    Attributes
+    ----------
+    order : array of int, shape (atom,)
+        Atom k of the graph is atom ``order[k]`` of the frame.
+    counts : tuple of int
+        Number of atoms of each species.
+    density : tensor, shape (atom, lm, species * radial)
+        Neighbour density: sum over neighbours of a species of B_n(r) Y_lm.
+    neighbor : tensor of int, shape (atom, slot)
+        Neighbours within the message cutoff; empty slots hold atom 0.
+    edge : tensor, shape (atom, radial * lm, slot)
+        B_n(r) Y_lm of every neighbour; zero in an empty slot.
+    """
+
+    order: npt.NDArray[np.int64]
+    counts: tuple[int, ...]
+    density: torch.Tensor
+    neighbor: torch.Tensor
+    edge: torch.Tensor
+
+    @classmethod
+    def build(cls, frames: Frames, species: tuple[int, ...], settings: GraphSettings) -> AtomGraph:
+        """Describe a single frame.
+
+        Raises
+        ------
+        InputError
+            If there is more than one frame, or an atom is not among the species.
+        """
+        import torch
+        from e3nn import o3
+
+        if len(frames) != 1:
+            raise InputError("A graph is made of one frame.", got=len(frames), expected=1)
+        unknown = sorted(set(frames.atomic_numbers.tolist()) - set(species))
+        if unknown:
+            raise InputError(
+                f"The model does not know the species {', '.join(SYMBOLS[z] for z in unknown)}.",
+                expected="only " + ", ".join(SYMBOLS[z] for z in species),
+                do="train a model on labels that contain these species",
+            )
+        kind = np.searchsorted(species, frames.atomic_numbers)
+        order = np.argsort(kind, kind="stable")
+        kind, n_atoms = kind[order], len(kind)
+        cell = None if frames.cell is None else frames.cell[0]
+        first, second, vectors = neighbor_pairs(frames.positions[0, order], cell, settings.cutoff)
+        distance = np.linalg.norm(vectors, axis=-1)
+        harmonics = o3.spherical_harmonics(
+            list(range(settings.degree + 1)),
+            torch.from_numpy(vectors),
+            normalize=True,
+            normalization="component",
+        ).numpy()
+
+        n_species, n_lm = len(species), (settings.degree + 1) ** 2
+        radial = radial_basis(distance, settings.radial, settings.cutoff)
+        density = _sum_by_segment(
+            np.einsum("en,em->emn", radial, harmonics),
+            first * n_species + kind[second],
+            n_atoms * n_species,
+        )
+        density = density.reshape(n_atoms, n_species, n_lm, -1).transpose(0, 2, 1, 3)
+
+        near = distance < settings.message_cutoff
+        first, second = first[near], second[near]
+        radial = radial_basis(distance[near], settings.message_radial, settings.message_cutoff)
+        per_edge = np.einsum("en,em->enm", radial, harmonics[near, :9])
+        slots = np.bincount(first, minlength=n_atoms)
+        slot = np.arange(len(first)) - (np.cumsum(slots) - slots)[first]
+        neighbor = np.zeros((n_atoms, max(slots.max(initial=0), 1)), np.int64)
+        neighbor[first, slot] = second
+        edge = np.zeros((n_atoms, neighbor.shape[1], settings.message_radial * 9), np.float32)
+        edge[first, slot] = per_edge.reshape(len(first), edge.shape[2])
+        return cls(
+            order,
+            tuple(int(n) for n in np.bincount(kind, minlength=n_species)),
+            torch.from_numpy(density.reshape(n_atoms, n_lm, -1).astype(np.float32)),
+            torch.from_numpy(neighbor),
+            torch.from_numpy(np.ascontiguousarray(edge.transpose(0, 2, 1))),
+        )
+
+
+def radial_basis(
+    distance: npt.NDArray[np.float64], count: int, cutoff: float
+) -> npt.NDArray[np.float64]:
+    """Return smooth radial functions, finer at short distance, shape (pair, function).
+
+    B_n(r) = f(r / rc) / r * cos(n pi u), u = ln(max(r, r0) / r0) / ln(rc / r0), r0 = 0.5 angstrom,
+    with the envelope f of Gasteiger et al. (arXiv:2003.03123, p = 6), which and whose first two
+    derivatives vanish at the cutoff.
+
+    >>> radial_basis(np.array([6.0]), 2, 6.0).round(9) + 0
+    array([[0., 0.]])
+    """
+    x = distance / cutoff
+    envelope = np.where(x < 1, 1 - 28 * x**6 + 48 * x**7 - 21 * x**8, 0.0)
+    u = np.log(np.maximum(distance, 0.5) / 0.5) / np.log(cutoff / 0.5)
+    return (envelope / distance)[:, None] * np.cos(np.pi * np.arange(count) * u[:, None])
+
+
+def _sum_by_segment(
+    values: npt.NDArray[np.float64], segment: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.float64]:
+    from scipy.sparse import csr_matrix
+
+    rows = csr_matrix(
+        (np.ones(len(segment)), (segment, np.arange(len(segment)))), (count, len(segment))
+    )
+    size = int(np.prod(values.shape[1:]))
+    return np.asarray(rows @ values.reshape(len(values), size)).reshape(count, *values.shape[1:])

@@ -1,0 +1,241 @@
+"""`train_network`: the optimisation of an equivariant network, resumable and reproducible."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aptbench.errors import InputError
+from aptbench.models.equivariant_network import EquivariantNetwork
+from aptbench.models.files import write_atomically
+from aptbench.models.graph import AtomGraph
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    Parameters
+    ----------
+    steps : int
+        Number of optimiser steps; one step sees one frame.
+    learning_rate : float
+        At its highest; it rises over ``warmup`` of the steps and then falls to zero as a cosine.
+    warmup : float
+    weight_decay : float
+        Decoupled, on weights and not on biases.
+    average_decay : float
+        Of the exponential moving average of the weights, which is what is kept.
+    clip : float
+        Largest norm of the gradient.
+    validate_every : int
+        Steps between two validations (and two checkpoints).
+    patience : int
+        Stop after this many validations in a row without a new best one.
+    seed : int
+        Of the initial weights and of the order of frames.
+    """
+
+    steps: int = 3000
+    learning_rate: float = 5e-3
+    warmup: float = 0.05
+    weight_decay: float = 1e-3
+    average_decay: float = 0.99
+    clip: float = 1.0
+    validate_every: int = 100
+    patience: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One labelled frame: graph, normalised target (atom, 9), scale of the target (atom, 9)."""
+
+    graph: AtomGraph
+    target: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run stands; errors are root mean squares in e over atoms and components."""
+
+    step: int
+    steps: int
+    train_error: float
+    validation_error: float | None
+    seconds: float
+
+
+def train_network(
+    network: EquivariantNetwork,
+    train: list[Example],
+    validation: list[Example],
+    settings: TrainingSettings,
+    *,
+    checkpoint: Path | None = None,
+    report: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Minimise the mean square error in e; leave the averaged weights in the network.
+
+    With validation frames the average of least validation error is kept, else the last one.
+
+    Parameters
+    ----------
+    network : EquivariantNetwork
+    train, validation : list of Example
+        Validation only selects; it may be empty.
+    settings : TrainingSettings
+    checkpoint : Path, optional
+        Continued from if it exists, rewritten at every validation, removed at the end.
+    report : callable, optional
+        Called at every step.
+
+    Returns
+    -------
+    Progress
+        Of the state that is kept.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint belongs to other settings, or the loss is not finite.
+    """
+    started = time.monotonic()
+    decayed = [p for n, p in network.named_parameters() if "bias" not in n]
+    rest = [p for n, p in network.named_parameters() if "bias" in n]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": settings.weight_decay},
+        {"params": rest},
+    ]
+    optimizer = torch.optim.AdamW(
+        groups,
+        lr=settings.learning_rate,
+        weight_decay=0.0,
+        betas=(0.9, 0.99),
+    )
+    average = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    best: dict[str, Any] = {"error": math.inf, "step": 0, "weights": None, "stale": 0}
+    first = 0
+    if checkpoint is not None and checkpoint.is_file():
+        state = torch.load(checkpoint, weights_only=True)
+        if state["settings"] != asdict(settings):
+            raise InputError(
+                "The checkpoint belongs to a run with other settings.",
+                got=state["settings"],
+                expected=asdict(settings),
+                do=f"remove {checkpoint}, or train with its settings",
+            )
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        average, best, first = state["average"], state["best"], state["step"]
+
+    errors: list[float] = []
+    validation_error: float | None = None
+    last = first
+    for step in range(first, settings.steps):
+        last = step + 1
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _schedule(step / settings.steps, settings.warmup)
+        example = train[_frame_of(step, len(train), settings.seed)]
+        square_error = _square_error(network, example)
+        if not torch.isfinite(square_error):
+            raise InputError(
+                f"The training diverged at step {step}.",
+                got="a loss that is not finite",
+                do="lower the learning rate, and look for outliers in the labels",
+            )
+        optimizer.zero_grad(set_to_none=True)
+        (square_error / example.scale.square().mean()).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+        optimizer.step()
+        # early on a long average would remember the start: let it grow with the run
+        decay = min(settings.average_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                average[name].lerp_(value, 1 - decay)
+        errors = [*errors[-len(train) + 1 :], square_error.item()]
+        if last % settings.validate_every == 0 or last == settings.steps:
+            if validation:
+                validation_error = _evaluate(network, average, validation)
+                best["stale"] += 1
+                if validation_error < best["error"]:
+                    weights = {k: v.clone() for k, v in average.items()}
+                    best = {"error": validation_error, "step": last, "weights": weights, "stale": 0}
+            if checkpoint is not None:
+                _save(checkpoint, network, optimizer, average, best, last, settings)
+        if report is not None:
+            seconds = time.monotonic() - started
+            error = math.sqrt(np.mean(errors))
+            report(Progress(last, settings.steps, error, validation_error, seconds))
+        if best["stale"] >= settings.patience:
+            break
+    kept = best["weights"] if best["weights"] is not None else average
+    network.load_state_dict(kept)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    return Progress(
+        best["step"] if best["weights"] is not None else last,
+        settings.steps,
+        _evaluate(network, kept, train),
+        best["error"] if best["weights"] is not None else None,
+        time.monotonic() - started,
+    )
+
+
+def _frame_of(step: int, n_frames: int, seed: int) -> int:
+    # a fresh order each epoch that follows from the step alone: a resumed run repeats it exactly
+    epoch, place = divmod(step, n_frames)
+    return int(np.random.default_rng((seed, epoch)).permutation(n_frames)[place])
+
+
+def _schedule(done: float, warmup: float) -> float:
+    if done < warmup:
+        return 0.05 + 0.95 * done / warmup
+    return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+
+def _square_error(network: EquivariantNetwork, example: Example) -> Tensor:
+    return ((network(example.graph) - example.target) * example.scale).square().mean()
+
+
+@torch.no_grad()
+def _evaluate(
+    network: EquivariantNetwork, weights: dict[str, Tensor], examples: list[Example]
+) -> float:
+    current = {k: v.clone() for k, v in network.state_dict().items()}
+    network.load_state_dict(weights)
+    error = math.sqrt(np.mean([_square_error(network, e).item() for e in examples]))
+    network.load_state_dict(current)
+    return error
+
+
+def _save(
+    path: Path,
+    network: EquivariantNetwork,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor],
+    best: dict[str, Any],
+    step: int,
+    settings: TrainingSettings,
+) -> None:
+    stream = io.BytesIO()
+    state = {
+        "settings": asdict(settings),
+        "network": network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average,
+        "best": best,
+        "step": step,
+    }
+    torch.save(state, stream)
+    write_atomically(path, stream.getvalue())
