@@ -61,8 +61,10 @@ def run(
     from aptbench.data import open_dataset, root
     from aptbench.evaluate import evaluate_model, write_report
     from aptbench.models import available_models
+    from aptbench.models.allocator import keep_freed_memory
     from aptbench.tasks import load_task
 
+    keep_freed_memory()
     chosen_task = load_task(task)
     names = list(dict.fromkeys(model or available_models()))
     _known_models(names)
