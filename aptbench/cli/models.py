@@ -260,7 +260,8 @@ def _progress_bar() -> Iterator[Callable[[int, Any], None]]:
         TextColumn("{task.completed}/{task.total} {task.fields[state]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[int, Any] = {}
 
         def update(member: int, progress: Any) -> None:
@@ -272,5 +273,9 @@ def _progress_bar() -> Iterator[Callable[[int, Any], None]]:
             if progress.validation_error is not None:
                 state += f", validation {progress.validation_error:.4f} e"
             bar.update(tasks[member], completed=progress.step, state=state)
+            # a log file gets ten lines a network instead of a moving bar
+            if not console.is_terminal and progress.step % max(progress.steps // 10, 1) == 0:
+                place = f"network {member + 1}, step {progress.step}/{progress.steps}"
+                console.print(f"{place}: {state}, {progress.seconds:.0f} s", highlight=False)
 
         yield update
