@@ -53,6 +53,8 @@ def to_pol_disp(apt: npt.ArrayLike, order: str) -> npt.NDArray[np.float64]:
         array = array.reshape(*array.shape[:-1], 3, 3)
     if array.shape[-2:] != (3, 3):
         raise InputError(
-            "The 'apt' is not an array of tensors.", got=array.shape, expected="(..., 3, 3) or (..., 9)"
+            "The 'apt' is not an array of tensors.",
+            got=array.shape,
+            expected="(..., 3, 3) or (..., 9)",
         )
     return array if order == "pol,disp" else np.swapaxes(array, -1, -2)

@@ -59,7 +59,7 @@ class Frames:
         if numbers.ndim != 1 or numbers.size == 0 or numbers.min() < 1 or numbers.max() > 118:
             raise InputError(
                 "The 'atomic_numbers' of Frames are not a list of elements.",
-                got=f"shape {numbers.shape}, values {numbers.min(initial=0)} to {numbers.max(initial=0)}",
+                got=f"shape {numbers.shape}, values {numbers[:5]} ...",
                 expected="one integer from 1 to 118 for each atom",
             )
         positions = _array("positions", self.positions, np.float64)
@@ -87,7 +87,8 @@ class Frames:
                 raise InputError(
                     "The 'cell' of Frames is singular.",
                     got="a cell of volume zero",
-                    expected="three independent lattice vectors as rows, or cell=None for an isolated system",
+                    expected="three independent lattice vectors as rows",
+                    do="give cell=None for an isolated system",
                 )
             object.__setattr__(self, "cell", _frozen(np.array(cell)))
 

@@ -41,7 +41,7 @@ UNITS: Final[dict[str, dict[str, float]]] = {
     "apt": {"e": 1.0, "debye/angstrom": DEBYE, "debye/bohr": DEBYE / BOHR},
     "dipole": {"e angstrom": 1.0, "debye": DEBYE, "e bohr": BOHR, "C m": 1e10 / ELEMENTARY_CHARGE},
 }
-"""Factor from each known unit to the unit of the convention, by quantity; the first is the convention."""
+"""Factor from each known unit to that of the convention, by quantity; the first is the latter."""
 
 
 def unit_of(quantity: str) -> str:

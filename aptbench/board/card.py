@@ -10,6 +10,7 @@ import numpy as np
 
 from aptbench.board.generated import markdown_table
 from aptbench.elements import SYMBOLS
+from aptbench.evaluate.trajectory import kinetic_temperature
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -53,8 +54,6 @@ def card_blocks(folder: Path) -> dict[str, str]:
 def _summary(dataset: Dataset, system: str, folder: Path) -> str:
     frames = dataset.trajectory(system)
     times = dataset.times(system)
-    velocities = frames.velocities
-    assert velocities is not None
     size = sum(path.stat().st_size for path in dataset.path.rglob("*") if path.is_file())
     composition = ", ".join(
         f"{int((frames.atomic_numbers == z).sum())} {SYMBOLS[z]}"
@@ -69,19 +68,11 @@ def _summary(dataset: Dataset, system: str, folder: Path) -> str:
         ("cell", f"{edges} angstrom"),
         ("frames", f"{len(frames)}, every {times[1] - times[0]:g} fs"),
         ("length", f"{times[-1] / 1000:g} ps"),
-        ("temperature of the frames", f"{_temperature(frames.masses, velocities):.1f} K"),
+        ("temperature of the frames", f"{kinetic_temperature(frames):.1f} K"),
         ("labelled frames", dataset.n_labels(system)),
         ("size on disk", f"{size / 1e6:.1f} MB"),
     ]
     return markdown_table(["", ""], rows)
-
-
-def _temperature(masses: np.ndarray, velocities: np.ndarray) -> float:
-    from aptbench.units import ATOMIC_MASS, BOLTZMANN
-
-    # angstrom/fs is 1e5 m/s; three degrees of freedom belong to the centre of mass.
-    twice_kinetic = ATOMIC_MASS * 1e10 * np.sum(masses[:, None] * velocities**2, axis=(1, 2))
-    return float(np.mean(twice_kinetic) / (BOLTZMANN * (3 * len(masses) - 3)))
 
 
 def _theory(dataset: Dataset, system: str) -> str:

@@ -78,5 +78,6 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str
     | :-- | --: |
     | x | 1 |
     """
-    lines = [list(head), [":--", *["--:"] * (len(head) - 1)], *map(list, rows)]
+    rule = [":--", *["--:"] * (len(head) - 1)]
+    lines: list[Sequence[object]] = [head, rule, *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -206,7 +206,6 @@ def _spectrum(
         "frames": summary.frames,
         "step": f"{summary.time_step_fs:g}",
         "temperature": f"{summary.temperature_kelvin:.4g}",
-        "temperature_source": trajectory.temperature_source,
         "protocol": summary.protocol,
         "bands": [(n, f"{b.low:g}", f"{b.high:g}") for n, b in summary.bands.items()],
         "rows": rows,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,9 +35,7 @@ class DenseTrajectory:
     volume : float
         In angstrom^3.
     temperature : float
-        In K.
-    temperature_source : str
-        Where the temperature comes from.
+        Of the velocities, in K.
     bands : mapping of name to (low, high)
         In cm^-1.
     protocol : SpectralProtocol
@@ -48,7 +46,6 @@ class DenseTrajectory:
     time_step: float
     volume: float
     temperature: float
-    temperature_source: str
     bands: Mapping[str, tuple[float, float]]
     protocol: SpectralProtocol = IR1
 
@@ -58,8 +55,8 @@ def dense_trajectory(
 ) -> DenseTrajectory:
     """Return the trajectory of a system for a spectrum.
 
-    The temperature is the number ``temperature`` in the provenance of the system or in the
-    attributes of the data set; without one it is that of the velocities.
+    The temperature is that of the velocities, whatever a thermostat before was set to; the bands
+    are those of the attribute ``infrared_bands`` of the data set, or of the protocol for water.
 
     Raises
     ------
@@ -80,14 +77,11 @@ def dense_trajectory(
     if np.ptp(volumes) > 1e-6 * volumes.mean():
         raise InputError(f"The volume of the system {system!r} changes.")
     time_step = uniform_time_step(times)
-    attrs = {**dataset.attrs, **dataset.system_attrs(system)}
-    stated = next(_numbers_named("temperature", attrs), None)
-    if stated is None:
-        temperature, source = kinetic_temperature(frames), "mean kinetic energy"
+    temperature = kinetic_temperature(frames)
+    stated = dataset.attrs.get("infrared_bands")
+    if stated is not None:
+        bands = {str(name): (float(low), float(high)) for name, (low, high) in stated.items()}
     else:
-        temperature, source = stated, "attribute of the data"
-    bands = next(_bands(attrs), None)
-    if bands is None:
         # the bands of the protocol are those of water
         water = set(frames.atomic_numbers.tolist()) == {1, 8}
         bands = {name: (low, high) for name, low, high in protocol.bands} if water else {}
@@ -99,9 +93,7 @@ def dense_trajectory(
         temperature=temperature,
         protocol=protocol,
     )
-    return DenseTrajectory(
-        frames, time_step, float(volumes.mean()), temperature, source, bands, protocol
-    )
+    return DenseTrajectory(frames, time_step, float(volumes.mean()), temperature, bands, protocol)
 
 
 def kinetic_temperature(frames: Frames) -> float:
@@ -122,22 +114,3 @@ def kinetic_temperature(frames: Frames) -> float:
     twice = np.einsum("a,fax,fax->f", frames.masses, frames.velocities, frames.velocities)
     joule = twice.mean() * ATOMIC_MASS * 1e10  # (angstrom/fs)^2 is 1e10 (m/s)^2
     return float(joule / (BOLTZMANN * max(1, 3 * frames.n_atoms - 3)))
-
-
-def _numbers_named(name: str, tree: Any) -> Iterator[float]:
-    if isinstance(tree, Mapping):
-        for key in (name, f"{name}_K", f"{name}_kelvin"):
-            value = tree.get(key)
-            if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-                yield float(value)
-        for value in tree.values():
-            yield from _numbers_named(name, value)
-
-
-def _bands(tree: Any) -> Iterator[dict[str, tuple[float, float]]]:
-    if isinstance(tree, Mapping):
-        found = tree.get("infrared_bands")
-        if isinstance(found, Mapping):
-            yield {str(k): (float(v[0]), float(v[1])) for k, v in found.items()}
-        for value in tree.values():
-            yield from _bands(value)

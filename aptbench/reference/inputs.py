@@ -202,7 +202,7 @@ def finite_field(
     loop = f"EPS_SCF {theory.eps_scf:g}"
     scf = Section(
         "SCF",
-        [f"SCF_GUESS {'RESTART' if restart else 'ATOMIC'}", loop, "MAX_SCF 12"],
+        [f"SCF_GUESS {'RESTART' if restart else 'ATOMIC'}", loop, "MAX_SCF 8"],
         [
             Section("OT", ["MINIMIZER DIIS", "PRECONDITIONER FULL_ALL", "ENERGY_GAP 0.002"]),
             Section("OUTER_SCF", [f"MAX_SCF {theory.outer_scf}", loop]),
