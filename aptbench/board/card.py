@@ -70,6 +70,10 @@ def _summary(dataset: Dataset, system: str, folder: Path) -> str:
         ("length", f"{times[-1] / 1000:g} ps"),
         ("temperature of the frames", f"{kinetic_temperature(frames):.1f} K"),
         ("labelled frames", dataset.n_labels(system)),
+        *(
+            (f"band: {name}", f"{low:g} to {high:g} cm^-1")
+            for name, (low, high) in dataset.attrs.get("infrared_bands", {}).items()
+        ),
         ("size on disk", f"{size / 1e6:.1f} MB"),
     ]
     return markdown_table(["", ""], rows)

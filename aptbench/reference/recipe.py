@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -74,19 +74,20 @@ class Recipe(BaseModel):
     title: str
     license: str
     system: str
+    infrared_bands: dict[str, tuple[float, float]] = Field(
+        default={}, description="limits in cm^-1; those of the spectral protocol if empty"
+    )
     sample: Sampling
     label: Labelling
     convergence: Convergence | None = None
 
     @property
-    def attrs(self) -> dict[str, str]:
+    def attrs(self) -> dict[str, Any]:
         """Attributes of the stores that are made by the recipe."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "title": self.title,
-            "license": self.license,
-        }
+        fields = {"name", "version", "title", "license"}
+        if self.infrared_bands:
+            fields.add("infrared_bands")
+        return self.model_dump(mode="json", include=fields)
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -17,7 +17,7 @@ def test_only_the_body_of_a_block_changes():
 
 
 def test_unknown_block_is_refused():
-    with pytest.raises(InputError, match="'n' of card.md"):
+    with pytest.raises(InputError, match=r"'n' of card\.md"):
         refresh_blocks(TEXT, {"m": ""}, "card.md")
 
 
