@@ -15,7 +15,7 @@ benchmark: data  ## score the shipped models on real water: table, report, leade
 	@echo "report: reports/, leaderboard: leaderboard/site/index.html"
 
 test: data  ## the test suite on $(JOBS) cores
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.installed  ## formatting, lint, types, layers, citation file
 	$(BIN)/ruff check .
