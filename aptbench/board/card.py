@@ -131,9 +131,16 @@ def _convergence(measured: dict[str, Any]) -> str:
                 *(f"{change['rms'][e]:.5f}" if name else "–" for e in elements),
                 f"{change['slope']:.4f}",
                 f"{change['sum_rule_residual']:.4f}",
+                change["scf_iterations"],
             )
         )
-    head = ["changed setting", *(f"rms {e} / e" for e in elements), "slope", "acoustic sum / e"]
+    head = [
+        "changed setting",
+        *(f"rms {e} / e" for e in elements),
+        "slope",
+        "acoustic sum / e",
+        "SCF steps",
+    ]
     return (
         f"Frame {measured['frame']}, field along {measured['pol']}, {measured['code']}; one "
         "setting changed at a time, root-mean-square change of a tensor component:\n\n"

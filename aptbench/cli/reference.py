@@ -177,7 +177,7 @@ def converge(
         typer.echo(text)
         return
     elements = list(rows[0].rms)
-    columns = ("setting", *(f"rms {e} / e" for e in elements), "slope", "sum rule / e", "wall / s")
+    columns = ("setting", *(f"rms {e} / e" for e in elements), "slope", "sum rule / e", "SCF steps")
     table = Table(*columns)
     for row in rows:
         name = ", ".join(f"{k} {v}" for k, v in row.setting.items()) or "as in the recipe"
@@ -186,7 +186,7 @@ def converge(
             *(f"{row.rms[e]:.5f}" for e in elements),
             f"{row.slope:.4f}",
             f"{row.sum_rule_residual:.4f}",
-            f"{row.wall_seconds:.0f}",
+            str(row.scf_iterations),
         )
     Console().print(table)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,8 +40,6 @@ class Change:
         Rms over the components of the acoustic sum, in e.
     scf_iterations : int
         Of the two runs in a field.
-    wall_seconds : float
-        Of the runs that the setting needed.
     """
 
     setting: dict[str, Any]
@@ -50,7 +47,6 @@ class Change:
     slope: float
     sum_rule_residual: float
     scf_iterations: int
-    wall_seconds: float
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as plain values."""
@@ -113,7 +109,7 @@ def converge(
         if progress:
             progress(name)
         same_basis = not {"basis", "basis_file", "potential"} & set(variant)
-        tensor, iterations, seconds = _third(
+        tensor, iterations = _third(
             frame,
             replace(theory, **variant),
             engine,
@@ -135,7 +131,6 @@ def converge(
                 float((tensor * reference).sum() / (reference**2).sum()),
                 float(np.sqrt(np.mean(tensor.sum(axis=0) ** 2))),
                 iterations,
-                seconds,
             )
         )
     return rows
@@ -150,10 +145,9 @@ def _third(
     *,
     start: Path | None,
     keep_zero: bool,
-) -> tuple[npt.NDArray[np.float64], int, float]:
-    """Return ``apt[:, pol, :]`` of shape (atom, disp), iterations and seconds."""
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Return ``apt[:, pol, :]`` of shape (atom, disp), and iterations."""
     assert frame.cell is not None
-    begin = time.perf_counter()
     work.mkdir(parents=True, exist_ok=True)
     (work / "start.xyz").write_text(xyz_text(frame.atomic_numbers, frame.positions[0]))
     elements = [SYMBOLS[z] for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)]
@@ -188,4 +182,4 @@ def _third(
         forces.append(read_forces(output))
         iterations += read_scf(output).iterations
     tensor = (forces[0] - forces[1]) / (2 * theory.field)
-    return tensor, iterations, round(time.perf_counter() - begin, 1)
+    return tensor, iterations

@@ -34,7 +34,8 @@ def test_the_card_tells_what_is_in_the_store(folder):
 
 
 def test_convergence_and_splits_come_from_their_files(folder):
-    change = {"setting": {}, "rms": {"O": 0.0, "all": 0.0}, "slope": 1.0, "sum_rule_residual": 0.02}
+    change = {"setting": {}, "rms": {"O": 0.0, "all": 0.0}, "slope": 1.0}
+    change |= {"sum_rule_residual": 0.02, "scf_iterations": 12}
     other = {**change, "setting": {"eps_scf": 1e-8}, "rms": {"O": 0.00123, "all": 0.001}}
     measured = {"frame": 3, "pol": "x", "code": "CP2K", "changes": [change, other]}
     (folder / "convergence.json").write_text(json.dumps(measured))
@@ -42,7 +43,7 @@ def test_convergence_and_splits_come_from_their_files(folder):
     parts = {"train": [], "validation": [], "test": [0]}
     (folder / "splits" / "iid.json").write_text(json.dumps(parts))
     blocks = card_blocks(folder)
-    assert "| eps scf 1e-08 | 0.00123 | 0.00100 | 1.0000 | 0.0200 |" in blocks["convergence"]
+    assert "| eps scf 1e-08 | 0.00123 | 0.00100 | 1.0000 | 0.0200 | 12 |" in blocks["convergence"]
     assert "test | 1 | 0.01 to 0.01 |" in blocks["splits"]
 
 
