@@ -103,8 +103,9 @@ def test_the_spectrum_has_the_area_of_the_sum_rule(task: Task, dataset: Dataset)
     current -= current.mean(0)
     square = np.mean(np.sum(current**2, 1)) * (1.602176634e-19 * 1e5) ** 2
     prefactor = np.pi / (
-        6 * 8.8541878128e-12 * 299792458.0 * trajectory.volume * 1e-30 * 1.380649e-23 * 300
+        6 * 8.8541878128e-12 * 299792458.0 * trajectory.volume * 1e-30 * 1.380649e-23
     )
+    prefactor /= trajectory.temperature
     # integral over angular frequency in SI, to one over wavenumber in cm^-2
     area = prefactor * square / (2 * np.pi * 299792458.0) * 1e-4
     assert np.trapezoid(spectrum.absorption, spectrum.wavenumber) == pytest.approx(area, rel=0.02)
