@@ -31,7 +31,7 @@ def test_the_model_of_the_readme(tmp_path):
 
 def test_every_command_of_the_readme_exists():
     app = build_app()
-    commands = set(re.findall(r"\baptbench ([a-z-]+)", README))
+    commands = set(re.findall(r"(?:`|^)aptbench ([a-z-]+)", README, re.MULTILINE))
     assert {"run", "evaluate", "verify", "convert", "sample", "train"} <= commands
     for command in commands:
         result = CliRunner().invoke(app, [command, "--help"])
