@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from aptbench.data import Dataset
 
 
+_UNITS = {
+    "cutoff": " Ry",
+    "rel_cutoff": " Ry",
+    "field": " atomic units",
+    "temperature": " K",
+    "timestep": " fs",
+}
+
+
 def card_blocks(folder: Path) -> dict[str, str]:
     """Return the generated blocks of ``card.md`` in the folder of a data set.
 
@@ -76,13 +85,16 @@ def _summary(dataset: Dataset, system: str, folder: Path) -> str:
         ),
         ("size on disk", f"{size / 1e6:.1f} MB"),
     ]
-    return markdown_table(["", ""], rows)
+    return markdown_table(["", ""], rows, numbers=False)
 
 
 def _theory(dataset: Dataset, system: str) -> str:
     provenance: dict[str, Any] = dataset.system_attrs(system)["provenance"]
     rows = [
-        (f"{part}: {key.replace('_', ' ')}", f"{value:g}" if isinstance(value, float) else value)
+        (
+            f"{part}: {key.replace('_', ' ')}",
+            (f"{value:g}" if isinstance(value, float) else str(value)) + _UNITS.get(key, ""),
+        )
         for part in ("labels", "sampling")
         for key, value in provenance[part].items()
         if not isinstance(value, list)
@@ -90,7 +102,8 @@ def _theory(dataset: Dataset, system: str) -> str:
     stages = "; ".join(
         f"{stage['ensemble']} {stage['steps']} steps" for stage in provenance["sampling"]["stages"]
     )
-    return markdown_table(["setting", "value"], [*rows, ("sampling: stages", stages)])
+    rows.append(("sampling: stages", stages))
+    return markdown_table(["setting", "value"], rows, numbers=False)
 
 
 def _charges(dataset: Dataset, system: str) -> str:

@@ -34,7 +34,9 @@ def refresh_blocks(text: str, blocks: Mapping[str, str], source: str = "the file
     --------
     >>> print(refresh_blocks("<!-- generated: n -->\\nold\\n<!-- end generated -->", {"n": "new"}))
     <!-- generated: n -->
+    <BLANKLINE>
     new
+    <BLANKLINE>
     <!-- end generated -->
     """
 
@@ -46,7 +48,8 @@ def refresh_blocks(text: str, blocks: Mapping[str, str], source: str = "the file
                 expected=f"one of {', '.join(sorted(blocks))}",
                 do="correct its name, or make what it is generated from",
             )
-        return f"{match[1]}{blocks[name].strip()}\n{match[4]}"
+        # Blank lines: a comment right below a table would be a row of it.
+        return f"{match[1]}\n{blocks[name].strip()}\n\n{match[4]}"
 
     return _BLOCK.sub(replace, text)
 
@@ -70,14 +73,16 @@ def refresh_file(path: Path, blocks: Mapping[str, str], *, check: bool = False) 
     return new != old
 
 
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table; all columns but the first are aligned to the right.
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: bool = True
+) -> str:
+    """Return a Markdown table; columns of numbers, all but the first, are aligned to the right.
 
     >>> print(markdown_table(["a", "b"], [["x", 1]]))
     | a | b |
     | :-- | --: |
     | x | 1 |
     """
-    rule = [":--", *["--:"] * (len(head) - 1)]
+    rule = [":--", *["--:" if numbers else ":--"] * (len(head) - 1)]
     lines: list[Sequence[object]] = [head, rule, *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

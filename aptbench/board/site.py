@@ -160,7 +160,8 @@ def _html(markdown: str) -> Any:
     # front matter is for machines, and HTML in a card is shown, not run
     text = re.sub(r"\A---\n.*?\n---\n", "", markdown, flags=re.DOTALL)
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    return Markup(renderer.render(text))
+    # Cards mark their generated parts with comments; HTML of a card is shown, never run.
+    return Markup(renderer.render(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)))
 
 
 def _environment() -> Environment:

@@ -12,7 +12,7 @@ TEXT = "before\n<!-- generated: n -->\nold\n<!-- end generated -->\nafter\n"
 
 def test_only_the_body_of_a_block_changes():
     new = refresh_blocks(TEXT, {"n": "1\n2\n"})
-    assert new == TEXT.replace("old", "1\n2")
+    assert new == TEXT.replace("old", "\n1\n2\n")
     assert refresh_blocks(new, {"n": "1\n2\n"}) == new
 
 
