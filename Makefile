@@ -24,7 +24,7 @@ lint: $(VENV)/.installed  ## formatting, lint, types, layers, citation file
 	$(BIN)/lint-imports
 	$(BIN)/cffconvert --validate
 
-wheel: $(VENV)/.installed  ## build the wheel, install it without extras, evaluate with it
+wheel: data  ## build the wheel, install it without extras, evaluate with it
 	bash tests/wheel.sh $(BIN)/python
 
 benchmarks: data  ## timings, by pytest-benchmark
