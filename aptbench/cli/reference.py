@@ -19,7 +19,7 @@ TRAJECTORY = "trajectory.zarr"
 RecipePath = Annotated[Path, typer.Argument(help="The recipe.yaml of a data set.")]
 Work = Annotated[
     Path | None,
-    typer.Option(help="Folder for the raw files of the engine [default: work/NAME]."),
+    typer.Option(help="Folder for the raw files of the engine [default: raw/NAME]."),
 ]
 Ranks = Annotated[int, typer.Option(min=1, help="MPI processes of the engine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -40,7 +40,7 @@ def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Jso
     from aptbench.reference.sample import sample as run_sample
 
     settings = Recipe.read(recipe)
-    folder = work or Path("work") / settings.name
+    folder = work or Path("raw") / settings.name
     with _progress() as bar:
         tasks = {
             stage.name: bar.add_task(stage.name, total=stage.steps)
@@ -87,7 +87,7 @@ def label(
     from aptbench.reference.records import record_path
 
     settings = Recipe.read(recipe)
-    folder = work or Path("work") / settings.name
+    folder = work or Path("raw") / settings.name
     target = records or recipe.parent / "records"
     try:
         wanted = list(settings.label.frames if frames is None else map(int, frames.split(",")))
@@ -145,7 +145,7 @@ def converge(
     plan = settings.convergence
     if plan is None:
         raise InputError(f"The recipe {recipe} has no section 'convergence'.", do="add one")
-    folder = work or Path("work") / settings.name
+    folder = work or Path("raw") / settings.name
     trajectory = _sampled(recipe).trajectory(settings.system)
     engine = Cp2k(ranks=ranks)
     with _progress() as bar:

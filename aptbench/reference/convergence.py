@@ -16,8 +16,8 @@ from aptbench.elements import SYMBOLS
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.reference.engine import Cp2k
-from aptbench.reference.inputs import finite_field, xyz_text
-from aptbench.reference.label import run_once
+from aptbench.reference.inputs import xyz_text
+from aptbench.reference.label import run_input, run_once
 from aptbench.reference.theory import Theory
 
 FIELD_ONLY = {"field", "eps_scf"}
@@ -147,39 +147,16 @@ def _third(
     keep_zero: bool,
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Return ``apt[:, pol, :]`` of shape (atom, disp), and iterations."""
-    assert frame.cell is not None
     work.mkdir(parents=True, exist_ok=True)
     (work / "start.xyz").write_text(xyz_text(frame.atomic_numbers, frame.positions[0]))
-    elements = [SYMBOLS[z] for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)]
-    wavefunction = "zero-RESTART.wfn"
     if start is not None:
-        wavefunction = "start.wfn" if not keep_zero else wavefunction
-        shutil.copyfile(start, work / wavefunction)
+        shutil.copyfile(start, work / ("zero-RESTART.wfn" if keep_zero else "start.wfn"))
     if not keep_zero:
-        text = finite_field(
-            theory=theory,
-            cell=frame.cell[0],
-            elements=elements,
-            field=None,
-            restart=None if start is None else wavefunction,
-            wannier=start is None,
-            name="zero",
-        )
-        run_once(engine, work, "zero", text)
+        guess = None if start is None else "start.wfn"
+        run_once(engine, work, "zero", run_input(frame, theory, "zero", start=guess))
     forces, iterations = [], 0
-    for end, sign in (("plus", 1.0), ("minus", -1.0)):
-        vector = np.zeros(3)
-        vector["xyz".index(pol)] = sign * theory.field
-        text = finite_field(
-            theory=theory,
-            cell=frame.cell[0],
-            elements=elements,
-            field=(vector[0], vector[1], vector[2]),
-            restart="zero-RESTART.wfn",
-            name=f"{pol}-{end}",
-        )
-        output = run_once(engine, work, f"{pol}-{end}", text)
+    for name in (f"{pol}-plus", f"{pol}-minus"):
+        output = run_once(engine, work, name, run_input(frame, theory, name))
         forces.append(read_forces(output))
         iterations += read_scf(output).iterations
-    tensor = (forces[0] - forces[1]) / (2 * theory.field)
-    return tensor, iterations
+    return (forces[0] - forces[1]) / (2 * theory.field), iterations

@@ -52,7 +52,7 @@ def xyz_text(atomic_numbers: npt.ArrayLike, positions: npt.ArrayLike, comment: s
     return "\n".join([str(len(numbers)), comment, *rows]) + "\n"
 
 
-def subsystem(cell: Any, kinds: Sequence[Section], *, isolated: bool = False) -> Section:
+def subsystem(cell: Any, kinds: Sequence[Section]) -> Section:
     """Return the SUBSYS section that reads ``start.xyz``; cell rows in angstrom."""
     vectors = [
         f"{name} {row[0]:.12f} {row[1]:.12f} {row[2]:.12f}"
@@ -62,7 +62,7 @@ def subsystem(cell: Any, kinds: Sequence[Section], *, isolated: bool = False) ->
         "SUBSYS",
         (),
         [
-            Section("CELL", [*vectors, *(["PERIODIC NONE"] if isolated else [])]),
+            Section("CELL", vectors),
             Section("TOPOLOGY", ["COORD_FILE_NAME start.xyz", "COORD_FILE_FORMAT XYZ"]),
             *kinds,
         ],
@@ -174,12 +174,11 @@ def finite_field(
     cell: Any,
     elements: Sequence[str],
     field: tuple[float, float, float] | None,
-    isolated: bool = False,
     wannier: bool = False,
     restart: str | None = None,
     name: str = "run",
 ) -> str:
-    """Return the input of one energy-and-force calculation in a uniform field.
+    """Return the input of one energy-and-force calculation in a uniform Berry-phase field.
 
     Parameters
     ----------
@@ -190,8 +189,6 @@ def finite_field(
     elements : sequence of str
     field : three floats, optional
         Direction times intensity in atomic units; None for no field.
-    isolated : bool
-        Non-periodic Poisson solver and a plain dipole field instead of the Berry-phase one.
     wannier : bool
         Whether to localise the orbitals and print the Wannier centres.
     restart : str, optional
@@ -222,14 +219,12 @@ def finite_field(
         scf,
         _functional(theory.functional),
     ]
-    if isolated:
-        dft.append(Section("POISSON", ["PERIODIC NONE", "PSOLVER MT"]))
     if field is not None:
         strength = sum(x * x for x in field) ** 0.5
         direction = " ".join(f"{x / strength:.15g}" for x in field)
         dft.append(
             Section(
-                "EFIELD" if isolated else "PERIODIC_EFIELD",
+                "PERIODIC_EFIELD",
                 [
                     f"INTENSITY {strength:.15g}",
                     f"POLARISATION {direction}",
@@ -245,7 +240,7 @@ def finite_field(
                 [Section("PRINT", (), [centers])],
             )
         )
-    dft.append(Section("PRINT", (), [Section("MOMENTS", [f"PERIODIC {'F' if isolated else 'T'}"])]))
+    dft.append(Section("PRINT", (), [Section("MOMENTS", ["PERIODIC T"])]))
     kinds = [
         Section(f"KIND {e}", [f"BASIS_SET {theory.basis}", f"POTENTIAL {theory.potential}"])
         for e in elements
@@ -270,7 +265,7 @@ def finite_field(
             ["METHOD QS"],
             [
                 Section("DFT", files, dft),
-                subsystem(cell, kinds, isolated=isolated),
+                subsystem(cell, kinds),
                 Section("PRINT", (), [Section("FORCES", ["NDIGITS 12"])]),
             ],
         ),

@@ -154,17 +154,8 @@ def label_frame(
     work.mkdir(parents=True, exist_ok=True)
     geometry = xyz_text(frame.atomic_numbers, frame.positions[0])
     _keep_if_same(work / "start.xyz", geometry, work)
-    elements = [SYMBOLS[z] for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)]
-    calculation = partial(
-        finite_field, theory=theory, cell=frame.cell[0], elements=elements, isolated=False
-    )
-    runs = {"zero": calculation(field=None, wannier=True, name="zero")}
-    for pol, end in FIELDS:
-        vector = np.zeros(3)
-        vector["xyz".index(pol)] = theory.field if end == "plus" else -theory.field
-        runs[f"{pol}-{end}"] = calculation(
-            field=(vector[0], vector[1], vector[2]), restart="zero-RESTART.wfn", name=f"{pol}-{end}"
-        )
+    names = ["zero", *("-".join(key) for key in FIELDS)]
+    runs = {name: run_input(frame, theory, name) for name in names}
     texts = {}
     for count, (name, text) in enumerate(runs.items()):
         if progress:
@@ -200,6 +191,34 @@ def label_frame(
             "ranks": engine.ranks,
         },
     )
+
+
+def run_input(frame: Frames, theory: Theory, name: str, *, start: str | None = None) -> str:
+    """Return the input of one of the seven runs of a frame.
+
+    Parameters
+    ----------
+    frame : Frames
+        One periodic frame.
+    theory : Theory
+    name : str
+        ``zero`` for the run without field, or direction and sign of the field, ``x-plus`` to
+        ``z-minus``; those start from the wavefunction without field.
+    start : str, optional
+        Wavefunction file that ``zero`` starts from; if None it starts from atomic densities and
+        localises the orbitals at its end.
+    """
+    assert frame.cell is not None
+    elements = [SYMBOLS[z] for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)]
+    calculation = partial(
+        finite_field, theory=theory, cell=frame.cell[0], elements=elements, name=name
+    )
+    if name == "zero":
+        return calculation(field=None, restart=start, wannier=start is None)
+    pol, end = name.split("-")
+    vector = np.zeros(3)
+    vector["xyz".index(pol)] = theory.field if end == "plus" else -theory.field
+    return calculation(field=(vector[0], vector[1], vector[2]), restart="zero-RESTART.wfn")
 
 
 def _keep_if_same(path: Path, text: str, work: Path) -> None:
