@@ -22,7 +22,8 @@ def build(recipe: Recipe, sampled: Dataset, records: Path, store: Path) -> Datas
     sampled : Dataset
         The trajectory, as `aptbench sample` wrote it.
     records : Path
-        Folder of the label records.
+        Folder of the label records; those of frames that are not in the recipe are left for a
+        later version.
     store : Path
         Target; an older store there is replaced.
 
@@ -33,14 +34,20 @@ def build(recipe: Recipe, sampled: Dataset, records: Path, store: Path) -> Datas
     Raises
     ------
     InputError
-        If there are no records, or they differ in their level of theory.
+        If a frame of the recipe has no record, or one of another level of theory.
     AlignmentError
         If a record is not of the frame that it names.
     """
     frames = sampled.trajectory(recipe.system)
-    labels = read_records(records)
-    if not labels:
-        raise InputError(f"There are no label records in {records}.", do="run 'aptbench label'")
+    wanted = set(recipe.label.frames)
+    labels = [record for record in read_records(records) if record.frame in wanted]
+    missing = sorted(wanted - {record.frame for record in labels})
+    if missing:
+        raise InputError(
+            f"Frames of the recipe have no label record in {records}.",
+            got=f"none for {missing}",
+            do="run 'aptbench label', or take the frames out of the recipe",
+        )
     for record in labels:
         _check(record, recipe, frames.positions)
     codes = {record.provenance["code"] for record in labels}

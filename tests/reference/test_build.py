@@ -11,7 +11,7 @@ from aptbench import Frames
 from aptbench.data import verify, write_dataset
 from aptbench.errors import AlignmentError, InputError
 from aptbench.reference.build import build
-from aptbench.reference.recipe import Recipe
+from aptbench.reference.recipe import Labelling, Recipe
 from aptbench.reference.records import LabelRecord, record_path
 from aptbench.reference.sample import trajectory_data
 from tests.reference.conftest import WATER
@@ -20,7 +20,7 @@ from tests.reference.test_sample import recipe
 
 @pytest.fixture
 def plan() -> Recipe:
-    return recipe()
+    return recipe().model_copy(update={"label": Labelling(frames=(3,))})
 
 
 @pytest.fixture
@@ -82,6 +82,15 @@ def test_record_of_another_theory_is_refused(plan, sampled, record, tmp_path):
     other.write(record_path(tmp_path / "records", 3))
     with pytest.raises(InputError, match="level of theory"):
         build(plan, sampled, tmp_path / "records", tmp_path / "tiny.zarr")
+
+
+def test_record_of_a_frame_that_is_not_in_the_recipe_waits(plan, sampled, record, tmp_path):
+    for number in (3, 4):
+        frame = sampled.trajectory(plan.system)[number]
+        moved = dataclasses.replace(record, frame=number, positions=frame.positions[0])
+        moved.write(record_path(tmp_path / "records", number))
+    dataset = build(plan, sampled, tmp_path / "records", tmp_path / "tiny.zarr")
+    assert dataset.label_frames(plan.system).tolist() == [3]
 
 
 def test_no_records(plan, sampled, tmp_path):
