@@ -48,7 +48,7 @@ def card_blocks(folder: Path) -> dict[str, str]:
     dataset = open_dataset(folder.name)
     (system,) = dataset.systems
     blocks = {
-        "summary": _summary(dataset, system, folder),
+        "summary": _summary(dataset, system),
         "theory": _theory(dataset, system),
         "charges": _charges(dataset, system),
     }
@@ -60,10 +60,9 @@ def card_blocks(folder: Path) -> dict[str, str]:
     return blocks
 
 
-def _summary(dataset: Dataset, system: str, folder: Path) -> str:
+def _summary(dataset: Dataset, system: str) -> str:
     frames = dataset.trajectory(system)
     times = dataset.times(system)
-    size = sum(path.stat().st_size for path in dataset.path.rglob("*") if path.is_file())
     composition = ", ".join(
         f"{int((frames.atomic_numbers == z).sum())} {SYMBOLS[z]}"
         for z in sorted(set(frames.atomic_numbers.tolist()), reverse=True)
@@ -83,7 +82,7 @@ def _summary(dataset: Dataset, system: str, folder: Path) -> str:
             (f"band: {name}", f"{low:g} to {high:g} cm^-1")
             for name, (low, high) in dataset.attrs.get("infrared_bands", {}).items()
         ),
-        ("size on disk", f"{size / 1e6:.1f} MB"),
+        ("size on disk", f"{dataset.size / 1e6:.1f} MB"),
     ]
     return markdown_table(["", ""], rows, numbers=False)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 
 _BLOCK = re.compile(
@@ -67,9 +68,7 @@ def refresh_file(path: Path, blocks: Mapping[str, str], *, check: bool = False) 
     old = path.read_text(encoding="utf-8")
     new = refresh_blocks(old, blocks, path.name)
     if new != old and not check:
-        partial = path.with_suffix(path.suffix + ".partial")
-        partial.write_text(new, encoding="utf-8")
-        partial.replace(path)
+        write_atomically(path, new)
     return new != old
 
 

@@ -46,7 +46,6 @@ def _data() -> str:
         for system in dataset.systems:
             theory = dataset.system_attrs(system)["provenance"].get("labels", {})
             times = dataset.times(system)
-            size = sum(p.stat().st_size for p in dataset.path.rglob("*") if p.is_file())
             residual = dataset.quality(system)["sum_rule_residual"]
             rows.append(
                 (
@@ -57,7 +56,7 @@ def _data() -> str:
                     dataset.n_labels(system),
                     f"{theory.get('functional')}/{theory.get('basis')}",
                     f"{np.mean(residual):.3f} e",
-                    f"{size / 1e6:.1f} MB",
+                    f"{dataset.size / 1e6:.1f} MB",
                 )
             )
     head = ["data set", "system", "atoms", "frames", "labelled", "theory", "acoustic sum", "size"]

@@ -219,8 +219,6 @@ def _fit(
     folder: Path | None,
 ) -> dict[str, Any]:
     """Fit with a progress bar where the model reports progress; return what there is to tell."""
-    from aptbench.models.files import checkpoint_stem
-
     started = time.monotonic()
     summary: dict[str, Any] = {}
     fit: Any = model.fit
@@ -228,7 +226,7 @@ def _fit(
         from aptbench.models.training import Progress
 
         last: dict[int, Progress] = {}
-        checkpoint = None if folder is None else checkpoint_stem(folder)
+        checkpoint = None if folder is None else folder / ".checkpoint"
         with _progress_bar() as update:
 
             def report(member: int, progress: Progress) -> None:

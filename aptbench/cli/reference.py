@@ -136,6 +136,7 @@ def converge(
     from rich.console import Console
     from rich.table import Table
 
+    from aptbench.atomic import write_atomically
     from aptbench.errors import InputError
     from aptbench.reference.convergence import converge as run_converge
     from aptbench.reference.engine import Cp2k
@@ -172,7 +173,7 @@ def converge(
         "changes": [row.as_dict() for row in rows],
     }
     text = json.dumps(result, indent=1)
-    (out or recipe.parent / "convergence.json").write_text(text + "\n")
+    write_atomically(out or recipe.parent / "convergence.json", text + "\n")
     if as_json:
         typer.echo(text)
         return

@@ -53,6 +53,11 @@ class Dataset:
         return self._path
 
     @property
+    def size(self) -> int:
+        """Bytes of all files of the store."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    @property
     def name(self) -> str:
         """Name of the data set."""
         return str(self._attrs["name"])

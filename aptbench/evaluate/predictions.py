@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
 
 REQUIRED = ("apt", "frame", "atomic_number")
@@ -108,18 +109,12 @@ class Predictions:
 
     def write(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` archive atomically and return its path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         arrays: dict[str, Any] = {name: getattr(self, name) for name in REQUIRED}
         if self.content_hash is not None:
             arrays["content_hash"] = np.array(self.content_hash)
-        with temporary.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        return path
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **arrays)
+        return write_atomically(Path(path), stream.getvalue())
 
     def check_alignment(
         self,

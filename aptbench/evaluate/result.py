@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -167,15 +167,7 @@ class Result(_Part):
 
 def write_result(result: Result, path: str | Path) -> Path:
     """Write a result as JSON, atomically, and return the path."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(result.model_dump_json(indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    return path
+    return write_atomically(Path(path), result.model_dump_json(indent=2) + "\n")
 
 
 def read_result(path: str | Path) -> Result:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from aptbench.atomic import write_atomically
 from aptbench.elements import SYMBOLS, atomic_number
 from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
-from aptbench.models.files import write_atomically
 from aptbench.models.protocol import Array
 
 WEIGHTS = "charges.json"

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 import yaml
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.equivariant_network import EquivariantNetwork, NetworkSettings
-from aptbench.models.files import write_atomically
 from aptbench.models.graph import AtomGraph, GraphSettings
 from aptbench.models.normalization import Normalization
 from aptbench.models.protocol import Array

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.models.equivariant_network import EquivariantNetwork
-from aptbench.models.files import write_atomically
 from aptbench.models.graph import AtomGraph
 
 

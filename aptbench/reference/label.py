@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aptbench.atomic import write_atomically
 from aptbench.data.readers.cp2k import (
     FIELDS,
     finite_field_apt,
@@ -96,9 +97,8 @@ def label(
                     wavefunction.unlink()
                 continue
             except ConvergenceError as error:
-                failure.parent.mkdir(parents=True, exist_ok=True)
                 reason = {"frame": number, "reason": str(error), "theory": theory.as_dict()}
-                failure.write_text(json.dumps(reason, indent=1) + "\n")
+                write_atomically(failure, json.dumps(reason, indent=1) + "\n")
         failed.append(number)
     return failed
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import write_atomically
 from aptbench.data.readers.cp2k import read_trajectory
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
 from aptbench.data.system import SystemData
@@ -238,6 +239,4 @@ def _cut(path: Path, last: int) -> None:
             found = step.search(block[1]) if len(block) == size else None
             if found and int(found.group(1)) <= last:
                 kept += block
-    partial = path.with_suffix(path.suffix + ".partial")
-    partial.write_text("".join(kept))
-    partial.replace(path)
+    write_atomically(path, "".join(kept))

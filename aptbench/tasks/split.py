@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
 from aptbench.tasks.audit import audit_split
 
@@ -98,14 +98,7 @@ def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> P
             f"The split file {path} exists and says something else.",
             do="a released split is never edited: choose a new name, or pass --force",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(split.model_dump_json(indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    return path
+    return write_atomically(path, split.model_dump_json(indent=2) + "\n")
 
 
 def check_split(split: Split, dataset: Dataset) -> None:

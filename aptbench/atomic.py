@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Write bytes through a temporary file beside the target, and return the path.
+def write_atomically(path: Path, content: bytes | str) -> Path:
+    """Write bytes, or text as UTF-8, through a temporary file beside the target; return the path.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -18,15 +18,10 @@ def write_atomically(path: Path, content: bytes) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as stream:
-            stream.write(content)
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
-
-
-def checkpoint_stem(folder: Path) -> Path:
-    """Return the path whose extensions are the checkpoints of a model folder."""
-    return folder / ".checkpoint"
