@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from aptbench.elements import standard_masses
 from aptbench.errors import InputError
+from aptbench.units import ATOMIC_MASS, BOLTZMANN
 
 Array = npt.NDArray[np.float64]
 
@@ -126,6 +127,27 @@ class Frames:
         if self.cell is None:
             raise InputError("An isolated system has no volume.", do="give Frames a 'cell'")
         return np.abs(np.linalg.det(self.cell))
+
+    @property
+    def temperatures(self) -> Array:
+        """Temperatures of the velocities in K, shape (frame,).
+
+        Notes
+        -----
+        T = sum_i m_i v_i^2 / (kB (3 N - 3)): the momentum of the centre of mass is conserved, and
+        taken to be zero.
+
+        Examples
+        --------
+        >>> pair = Frames([1, 1], np.zeros((2, 3)), velocities=[[0.02, 0, 0], [-0.02, 0, 0]])
+        >>> pair.temperatures.round()
+        array([323.])
+        """
+        if self.velocities is None:
+            raise InputError("A temperature needs velocities, and the frames have none.")
+        twice = np.einsum("a,fax,fax->f", self.masses, self.velocities, self.velocities)
+        joule = twice * ATOMIC_MASS * 1e10  # (angstrom/fs)^2 is 1e10 (m/s)^2
+        return joule / (BOLTZMANN * max(1, 3 * self.n_atoms - 3))
 
     def replace(self, **changes: Any) -> Frames:
         """Return a copy with some fields replaced, checked as a new object is."""

@@ -23,6 +23,8 @@ BOLTZMANN: Final = 1.380649e-23
 """Boltzmann constant in J/K (exact)."""
 SPEED_OF_LIGHT: Final = 299792458.0
 """Speed of light in m/s (exact)."""
+AVOGADRO: Final = 6.02214076e23
+"""Avogadro constant in 1/mol (exact)."""
 VACUUM_PERMITTIVITY: Final = 8.8541878128e-12
 """Vacuum permittivity in F/m."""
 ATOMIC_MASS: Final = 1.66053906660e-27

@@ -10,7 +10,6 @@ import numpy as np
 
 from aptbench.board.generated import markdown_table
 from aptbench.elements import SYMBOLS
-from aptbench.evaluate.trajectory import kinetic_temperature
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -76,7 +75,7 @@ def _summary(dataset: Dataset, system: str) -> str:
         ("cell", f"{edges} angstrom"),
         ("frames", f"{len(frames)}, every {times[1] - times[0]:g} fs"),
         ("length", f"{times[-1] / 1000:g} ps"),
-        ("temperature of the frames", f"{kinetic_temperature(frames):.1f} K"),
+        ("temperature of the frames", f"{frames.temperatures.mean():.1f} K"),
         ("labelled frames", dataset.n_labels(system)),
         *(
             (f"band: {name}", f"{low:g} to {high:g} cm^-1")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aptbench.data import Dataset
     from aptbench.evaluate import Evaluation
     from aptbench.evaluate.evaluation import Progress as Callback
+    from aptbench.evaluate.spectral_study import SpectralStudy
     from aptbench.evaluate.trajectory import DenseTrajectory
     from aptbench.tasks import Task
 
@@ -89,7 +90,7 @@ def run(
         dataset,
         evaluations,
         folder,
-        trajectory=trajectory,
+        study=None if trajectory is None else _study(chosen_task, dataset, trajectory, evaluations),
         no_spectrum=reason or "it was switched off (--no-spectrum).",
     )
     _finish(chosen_task, evaluations, archive, as_json)
@@ -243,6 +244,17 @@ def _trajectory(dataset: Dataset, task: Task) -> tuple[DenseTrajectory | None, s
         return dense_trajectory(dataset, task.system, get_protocol(task.protocol)), None
     except InputError as error:
         return None, error.what
+
+
+def _study(
+    task: Task, dataset: Dataset, trajectory: DenseTrajectory, evaluations: Sequence[Evaluation]
+) -> SpectralStudy:
+    from aptbench.evaluate.reference_currents import reference_currents
+    from aptbench.evaluate.spectral_study import spectral_study
+
+    currents = {e.result.model.name: e.current for e in evaluations if e.current is not None}
+    reference = reference_currents(dataset, task.system, (task.split,))
+    return spectral_study(trajectory, currents, reference)
 
 
 def _finish(

@@ -13,6 +13,8 @@ POSITION_STEP: Final = 2.0**-14
 """Stored positions are multiples of this, in angstrom: an error of at most 3.1e-5 angstrom."""
 VELOCITY_BITS: Final = 12
 """Mantissa bits kept of a velocity: a relative error of at most 2^-13 = 1.2e-4."""
+TENSOR_STEP: Final = 2.0**-16
+"""Tensors of densely labelled sets are multiples of this, in e: an error of at most 7.6e-6 e."""
 
 POSITION_ATTRS: Final[dict[str, Any]] = {
     "method": "round to multiples of 2^-14 angstrom",
@@ -23,6 +25,11 @@ VELOCITY_ATTRS: Final[dict[str, Any]] = {
     "method": f"BitRound, {VELOCITY_BITS} mantissa bits",
     "maximum_error": 2.0 ** -(VELOCITY_BITS + 1),
     "error_kind": "relative",
+}
+TENSOR_ATTRS: Final[dict[str, Any]] = {
+    "method": "round to multiples of 2^-16 e (tensors) and e angstrom (dipoles)",
+    "maximum_error": TENSOR_STEP / 2,
+    "error_kind": "absolute",
 }
 
 
@@ -69,3 +76,16 @@ def round_velocities(velocities: npt.NDArray[np.float64]) -> npt.NDArray[np.floa
     single = np.ascontiguousarray(velocities, dtype=np.float32)
     codec = BitRound(keepbits=VELOCITY_BITS)
     return np.asarray(codec.decode(codec.encode(single))).view(np.float32).reshape(single.shape)
+
+
+def round_tensors(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Round tensors in e, or dipoles in e angstrom, to multiples of `TENSOR_STEP`, any shape.
+
+    For sets in which every frame is labelled: their tensors are most of the data.
+
+    Examples
+    --------
+    >>> float(round_tensors(np.array([0.500001]))[0])
+    0.5
+    """
+    return np.round(np.asarray(values, np.float64) / TENSOR_STEP) * TENSOR_STEP

@@ -10,12 +10,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 import aptbench
 from aptbench.evaluate.prediction_run import (
     NamedModel,
+    PredictedTensors,
     cache_key,
     fingerprint,
-    predict_currents,
     predict_tensors,
 )
 from aptbench.evaluate.predictions import Predictions
@@ -30,11 +33,12 @@ from aptbench.evaluate.result import (
     Timing,
 )
 from aptbench.evaluate.scoring import frames_of_test, labels_of_test, score_predictions
-from aptbench.evaluate.trajectory import DenseTrajectory
+from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
 from aptbench.frames import Frames
-from aptbench.models import available_models, check_model, load_model
+from aptbench.models import check_model, load_model, model_folder
 from aptbench.models.registry import ModelFolder
 from aptbench.spectra import Spectrum, absorption
+from aptbench.spectra.assignment import Assignment, assign
 from aptbench.tasks import Task
 
 if TYPE_CHECKING:
@@ -58,12 +62,18 @@ class Evaluation:
         Of the dense trajectory; None for predictions that came as a file.
     card : str
         Text of the model's card, in Markdown; empty if it has none.
+    current : array, shape (frame, pol), or None
+        Along the dense trajectory, in e angstrom/fs.
+    assignment : Assignment or None
+        Of the spectrum to nuclear motion.
     """
 
     result: Result
     predictions: Predictions
     spectrum: Spectrum | None
     card: str = ""
+    current: npt.NDArray[np.float64] | None = None
+    assignment: Assignment | None = None
 
 
 def evaluate_model(
@@ -103,7 +113,7 @@ def evaluate_model(
         If data and task do not belong together, or the model fails.
     """
     model: NamedModel = load_model(name_or_folder)  # type: ignore[assignment]
-    folder = _folder_of(name_or_folder)
+    folder = model_folder(name_or_folder)
     frames = labels_of_test(task, dataset).frames
     run = predict_tensors(model, frames, advance=_counter(progress, "test frames", len(frames)))
     predictions = Predictions(
@@ -115,25 +125,19 @@ def evaluate_model(
     if None not in rotations:
         metrics[EQUIVARIANCE] = Metric(value=max(v for v in rotations if v is not None), unit="e")
     mark = fingerprint(folder)
-    timing, spectrum, summary = run.timing, None, None
+    timing, rates, spectrum, summary, assignment = run.timing, None, None, None, None
     if trajectory is not None:
-        # Without a folder nothing tells one state of a model from another: nothing is kept.
-        keep = cache if mark is not None else None
-        currents = predict_currents(
+        tensors = PredictedTensors(
             model,
             trajectory.frames,
-            cache=keep,
-            key=cache_key(model, mark or "", dataset.content_hash, task.system),
+            cache=cache,
+            key=cache_key(model, mark, dataset.content_hash, task.system),
             advance=_counter(progress, "trajectory", len(trajectory.frames)),
         )
-        timing = currents.timing
-        spectrum = absorption(
-            currents.values,
-            time_step=trajectory.time_step,
-            volume=trajectory.volume,
-            temperature=trajectory.temperature,
-            protocol=trajectory.protocol,
-        )
+        currents = molecular_currents(tensors, trajectory)
+        timing, rates = tensors.timing, currents.total()
+        spectrum = absorption(rates, **trajectory.constants)
+        assignment = assign(currents, **trajectory.constants)
         summary = _summary(spectrum, trajectory)
     title = ModelFolder.read(folder).title if folder is not None else model.name
     result = _result(
@@ -147,7 +151,7 @@ def evaluate_model(
     )
     card = folder / "card.md" if folder is not None else None
     text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
-    return Evaluation(result, predictions, spectrum, text)
+    return Evaluation(result, predictions, spectrum, text, rates, assignment)
 
 
 def evaluate_file(
@@ -242,14 +246,6 @@ def _summary(spectrum: Spectrum, trajectory: DenseTrajectory) -> SpectrumSummary
         temperature_kelvin=trajectory.temperature,
         bands=bands,
     )
-
-
-def _folder_of(name_or_folder: str | Path) -> Path | None:
-    known = available_models().get(str(name_or_folder))
-    path = Path(known) if known is not None else Path(name_or_folder).expanduser()
-    if (path / "model.yaml").is_file():
-        return path
-    return None
 
 
 def _counter(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:

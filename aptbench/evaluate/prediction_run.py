@@ -1,4 +1,4 @@
-"""`PredictionRun`: a model run over frames in chunks, with its cost; dense currents are kept."""
+"""`PredictionRun`: a model run over frames in chunks, with its cost; dense tensors are kept."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import aptbench
 from aptbench.errors import AptbenchError, InputError
 from aptbench.evaluate.result import Timing
+from aptbench.evaluate.trajectory import FrameSource
 from aptbench.frames import Frames
 from aptbench.models.protocol import checked_prediction
 from aptbench.spectra.current import current
@@ -76,108 +77,6 @@ def predict_tensors(
     InputError
         If the model fails, or returns something that does not fit the frames.
     """
-    return _run(model, frames, lambda apt, _: apt, chunk, advance)
-
-
-def predict_currents(
-    model: NamedModel,
-    frames: Frames,
-    *,
-    cache: Path | None = None,
-    key: str = "",
-    chunk: int = CHUNK,
-    advance: Advance | None = None,
-) -> PredictionRun:
-    """Predict the current of every frame, in segments that are kept and not computed twice.
-
-    Parameters
-    ----------
-    model : object with ``name`` and ``predict``
-    frames : Frames
-        With velocities.
-    cache : Path, optional
-        Folder for the segments; nothing is kept if None.
-    key : str
-        Identifies model and data; see `cache_key`.
-    chunk, advance
-        As in `predict_tensors`.
-
-    Returns
-    -------
-    PredictionRun
-        Currents sum_i P_i v_i in e angstrom/fs, shape (frame, pol). The timing is that of the
-        first computation of each segment.
-    """
-    if frames.velocities is None:
-        raise InputError("A current needs velocities.", do="use a trajectory with velocities")
-    pieces: list[PredictionRun] = []
-    for start in range(0, len(frames), SEGMENT):
-        part = frames[start : start + SEGMENT]
-        path = None if cache is None else cache / key / f"current_{start:06d}_{len(part)}.npz"
-        piece = None if path is None else _read_segment(path, len(part))
-        if piece is None:
-            piece = _run(model, part, _current_of, chunk, advance)
-            if path is not None:
-                _write_segment(path, piece)
-        elif advance is not None:
-            advance(len(part))
-        pieces.append(piece)
-    values = np.concatenate([piece.values for piece in pieces])
-    seconds = sum(piece.timing.seconds_per_frame * piece.timing.frames for piece in pieces)
-    memory = [p.timing.peak_memory_mb for p in pieces if p.timing.peak_memory_mb is not None]
-    timing = Timing(
-        seconds_per_frame=seconds / len(frames),
-        peak_memory_mb=max(memory, default=None),
-        frames=len(frames),
-        atoms=frames.n_atoms,
-        threads=pieces[0].timing.threads,
-    )
-    return PredictionRun(values, timing)
-
-
-def fingerprint(folder: Path | None) -> str | None:
-    """Return the SHA-256 over the files of a model folder, None for a model without one."""
-    if folder is None or not folder.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        # A card is prose: correcting it does not make another model.
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "card.md":
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def cache_key(model: NamedModel, model_fingerprint: str, content_hash: str, system: str) -> str:
-    """Return a folder name that changes with the model, its code, its libraries and the data."""
-    code = hashlib.sha256()
-    package = Path(aptbench.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).parts[0] in ("models", "spectra", "frames.py", "units.py"):
-            code.update(path.read_bytes())
-    versions = {}
-    for library in ("numpy", "torch", "e3nn", "vesin"):
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = ""
-    parts = [model.name, model_fingerprint, content_hash, system, code.hexdigest(), versions]
-    text = json.dumps(parts, sort_keys=True)
-    return f"{model.name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-
-
-def _current_of(apt: npt.NDArray[Any], frames: Frames) -> npt.NDArray[Any]:
-    assert frames.velocities is not None
-    return current(apt, frames.velocities)
-
-
-def _run(
-    model: NamedModel,
-    frames: Frames,
-    reduce: Callable[[npt.NDArray[Any], Frames], npt.NDArray[Any]],
-    chunk: int,
-    advance: Advance | None,
-) -> PredictionRun:
     _reset_peak_memory()
     pieces, seconds = [], 0.0
     for start in range(0, len(frames), chunk):
@@ -197,7 +96,7 @@ def _run(
         apt = checked_prediction(raw, part, name=model.name)
         if np.asarray(raw).dtype == np.float32:
             apt = apt.astype(np.float32)
-        pieces.append(reduce(apt, part))
+        pieces.append(apt)
         if advance is not None:
             advance(len(part))
     timing = Timing(
@@ -208,6 +107,150 @@ def _run(
         threads=_threads(),
     )
     return PredictionRun(np.concatenate(pieces), timing)
+
+
+class PredictedTensors:
+    """The tensors of a trajectory as a model predicts them, made when they are asked for.
+
+    It is sliced as an array of shape (frame, atom, pol, disp) in e. Segments of `SEGMENT` frames
+    are predicted once and kept in the cache, if there is one.
+
+    Parameters
+    ----------
+    model : object with ``name`` and ``predict``
+    frames : FrameSource
+        `Frames`, or frames that are read a stretch at a time.
+    cache : Path, optional
+        Folder for the segments; only the last one is kept, in memory, if None.
+    key : str
+        Identifies model and data, see `cache_key`; nothing is kept if None.
+    chunk, advance
+        As in `predict_tensors`.
+    """
+
+    def __init__(
+        self,
+        model: NamedModel,
+        frames: FrameSource,
+        *,
+        cache: Path | None = None,
+        key: str | None = None,
+        chunk: int = CHUNK,
+        advance: Advance | None = None,
+    ) -> None:
+        self._model, self._frames, self._chunk, self._advance = model, frames, chunk, advance
+        self._folder = None if cache is None or key is None else cache / key
+        self._last: tuple[int, PredictionRun] | None = None
+        self._timings: dict[int, Timing] = {}
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Frames, atoms, pol, disp."""
+        return len(self._frames), self._frames.n_atoms, 3, 3
+
+    def __getitem__(self, index: slice) -> npt.NDArray[Any]:
+        """Return the tensors of a stretch of frames, shape (frame, atom, pol, disp)."""
+        start, stop, _ = index.indices(len(self._frames))
+        pieces = []
+        for number in range(start // SEGMENT, -(-stop // SEGMENT)):
+            first = number * SEGMENT
+            values = self._segment(number).values
+            pieces.append(values[max(0, start - first) : stop - first])
+        return np.concatenate(pieces) if pieces else np.zeros((0, *self.shape[1:]))
+
+    @property
+    def timing(self) -> Timing:
+        """Cost of the frames that were asked for, from the first prediction of each."""
+        timings = list(self._timings.values())
+        frames = sum(timing.frames for timing in timings)
+        memory = [t.peak_memory_mb for t in timings if t.peak_memory_mb is not None]
+        return Timing(
+            seconds_per_frame=sum(t.seconds_per_frame * t.frames for t in timings) / frames,
+            peak_memory_mb=max(memory, default=None),
+            frames=frames,
+            atoms=self._frames.n_atoms,
+            threads=timings[0].threads,
+        )
+
+    def _segment(self, number: int) -> PredictionRun:
+        if self._last is not None and self._last[0] == number:
+            return self._last[1]
+        first = number * SEGMENT
+        size = min(SEGMENT, len(self._frames) - first)
+        path = None if self._folder is None else self._folder / f"apt_{first:06d}_{size}.npz"
+        piece = None if path is None else _read_segment(path, (size, *self.shape[1:]))
+        if piece is None:
+            frames = self._frames[first : first + size]
+            piece = predict_tensors(self._model, frames, chunk=self._chunk, advance=self._advance)
+            if path is not None:
+                _write_segment(path, piece)
+        elif self._advance is not None:
+            self._advance(size)
+        self._last = number, piece
+        self._timings[number] = piece.timing
+        return piece
+
+
+def predict_currents(tensors: PredictedTensors, frames: FrameSource) -> PredictionRun:
+    """Predict the current of every frame.
+
+    Parameters
+    ----------
+    tensors : PredictedTensors
+    frames : FrameSource
+        With velocities.
+
+    Returns
+    -------
+    PredictionRun
+        Currents sum_i P_i v_i in e angstrom/fs, shape (frame, pol).
+    """
+    values = np.empty((len(frames), 3))
+    for start in range(0, len(frames), SEGMENT):
+        part = slice(start, start + SEGMENT)
+        velocities = frames[part].velocities
+        if velocities is None:
+            raise InputError("A current needs velocities.", do="use a trajectory with velocities")
+        values[part] = current(tensors[part], velocities)
+    return PredictionRun(values, tensors.timing)
+
+
+def fingerprint(folder: Path | None) -> str | None:
+    """Return the SHA-256 over the files of a model folder, None for a model without one."""
+    if folder is None or not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        # A card is prose: correcting it does not make another model.
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "card.md":
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def cache_key(
+    model: NamedModel, model_fingerprint: str | None, content_hash: str, system: str
+) -> str | None:
+    """Return a folder name that changes with the model, its code, its libraries and the data.
+
+    None for a model without a fingerprint: nothing tells one state of it from another.
+    """
+    if model_fingerprint is None:
+        return None
+    code = hashlib.sha256()
+    package = Path(aptbench.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).parts[0] in ("models", "spectra", "frames.py", "units.py"):
+            code.update(path.read_bytes())
+    versions = {}
+    for library in ("numpy", "torch", "e3nn", "vesin"):
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            versions[library] = ""
+    parts = [model.name, model_fingerprint, content_hash, system, code.hexdigest(), versions]
+    text = json.dumps(parts, sort_keys=True)
+    return f"{model.name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
 def _threads() -> int:
@@ -231,19 +274,19 @@ def _peak_memory() -> float | None:
     return int(found[0].split()[1]) * 1024 / 1e6 if found else None
 
 
-def _read_segment(path: Path, frames: int) -> PredictionRun | None:
+def _read_segment(path: Path, shape: tuple[int, ...]) -> PredictionRun | None:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            values = archive["current"]
+            values = archive["apt"]
             timing = Timing.model_validate_json(str(archive["timing"]))
     except (OSError, ValueError, KeyError, EOFError):
         return None
-    return PredictionRun(values, timing) if values.shape == (frames, 3) else None
+    return PredictionRun(values, timing) if values.shape == shape else None
 
 
 def _write_segment(path: Path, piece: PredictionRun) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("wb") as stream:
-        np.savez(stream, current=piece.values, timing=piece.timing.model_dump_json())
+        np.savez(stream, apt=piece.values, timing=piece.timing.model_dump_json())
     temporary.replace(path)

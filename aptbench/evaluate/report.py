@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import aptbench
 from aptbench.errors import InputError
+from aptbench.evaluate.canvas import model_colour, save_figure
 from aptbench.evaluate.evaluation import Evaluation
 from aptbench.evaluate.figures import (
-    Curve,
     error_figure,
-    model_colour,
     parity_figure,
-    save_figure,
-    spectrum_figure,
 )
 from aptbench.evaluate.result import write_result
 from aptbench.evaluate.scoring import labels_of_test
+from aptbench.evaluate.spectral_files import write_assignment, write_study
+from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
+from aptbench.evaluate.spectral_table import percent_interval, with_interval
 from aptbench.evaluate.table import Column, columns, interval, is_trivial, number
-from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.tasks import Task
 
 if TYPE_CHECKING:
@@ -42,7 +37,7 @@ def write_report(
     evaluations: Sequence[Evaluation],
     folder: str | Path,
     *,
-    trajectory: DenseTrajectory | None = None,
+    study: SpectralStudy | None = None,
     no_spectrum: str = "none was asked for.",
 ) -> Path:
     """Write ``report.html`` and, beside it, figures (PNG, SVG), spectra (CSV) and results (JSON).
@@ -56,8 +51,8 @@ def write_report(
     evaluations : sequence of Evaluation
         In the order of the tables; each model keeps one colour in all figures.
     folder : path
-    trajectory : DenseTrajectory, optional
-        What the spectra were made from.
+    study : SpectralStudy, optional
+        The spectra of the models.
     no_spectrum : str
         Why there is no spectrum, if there is none.
 
@@ -104,7 +99,8 @@ def write_report(
         "labels": len(dataset.label_frames(task.system)),
         "data": results[0].data,
         "errors": _embedded(folder / "errors.svg"),
-        "spectrum": _spectrum(evaluations, folder, trajectory),
+        "spectrum": _spectrum(evaluations, folder, study),
+        "assignment": _assignment(evaluations, folder, study),
         "no_spectrum": no_spectrum,
         "parity": parity,
         "conformance": _conformance(evaluations),
@@ -166,64 +162,84 @@ def _rows(results: Sequence[Any], shown: Sequence[Column]) -> list[dict[str, Any
 
 
 def _spectrum(
-    evaluations: Sequence[Evaluation], folder: Path, trajectory: DenseTrajectory | None
+    evaluations: Sequence[Evaluation], folder: Path, study: SpectralStudy | None
 ) -> dict[str, Any] | None:
-    have = [
-        (index, evaluation)
-        for index, evaluation in enumerate(evaluations)
-        if evaluation.spectrum is not None
-    ]
-    if trajectory is None or not have:
+    if study is None:
         return None
-    curves = {
-        e.result.model.name: Curve(
-            np.asarray(e.spectrum.wavenumber), np.asarray(e.spectrum.absorption), model_colour(i)
-        )
-        for i, e in have
-        if e.spectrum is not None
-    }
-    save_figure(spectrum_figure(curves, trajectory.bands), folder / "spectrum")
-    _write_text(folder / "spectrum.csv", _csv(curves))
+    summary = write_study(study, folder, zarr=False)
+    places = summary["band_integrals_cm-2"]
+    scores = {(s.model, s.band, s.metric): s for s in study.scores}
     rows = []
-    for index, evaluation in have:
-        summary = evaluation.result.spectrum
-        error = evaluation.result.metrics.get("current_error")
+    for index, evaluation in enumerate(evaluations):
+        name = evaluation.result.model.name
+        if name not in study.models:
+            continue
+        cells = []
+        for place, row in places.items():
+            error = scores.get((name, place, "band_integral_error"))
+            cells.append(
+                {
+                    "integral": f"{row['models'][name][0] / 1e6:.3f}",
+                    "error": error and f"{100 * error.value:+.0f} %",
+                    "interval": error and percent_interval(error.low, error.high),
+                }
+            )
+        current = scores.get((name, "all", "current_error"))
         rows.append(
             {
-                "name": evaluation.result.model.name,
+                "name": name,
                 "colour": model_colour(index),
-                "integrals": [
-                    f"{round(band.integral / 1e6, 3) + 0.0:.3f}"
-                    for band in (summary.bands if summary else {}).values()
-                ],
-                "current_error": number(error.value) if error else "–",
+                "cells": cells,
+                "current_error": "–"
+                if current is None
+                else with_interval(current.value, current.low, current.high),
             }
         )
-    summary = have[0][1].result.spectrum
-    assert summary is not None
+    reference = [
+        with_interval(*(1e-6 * value for value in row[REFERENCE]))
+        if REFERENCE in row and None not in row[REFERENCE]
+        else "–"
+        for row in places.values()
+    ]
     return {
         "image": _embedded(folder / "spectrum.svg"),
-        "frames": summary.frames,
-        "step": f"{summary.time_step_fs:g}",
-        "temperature": f"{summary.temperature_kelvin:.4g}",
-        "protocol": summary.protocol,
-        "bands": [(n, f"{b.low:g}", f"{b.high:g}") for n, b in summary.bands.items()],
+        "frames": len(study.trajectory.frames),
+        "step": f"{study.trajectory.time_step:g}",
+        "temperature": f"{study.trajectory.temperature:.4g}",
+        "protocol": study.trajectory.protocol.name,
+        "kind": "dense" if study.dense else "debiased" if study.debiased else "none",
+        "theory": summary["reference"],
+        "held_out": summary["n_labels"],
+        "left_out": summary["labels_left_out"],
+        "best": study.best_debiased,
+        "bands": [(name, *(f"{end:g}" for end in row["cm-1"])) for name, row in places.items()],
+        "reference": reference,
         "rows": rows,
     }
 
 
-def _csv(curves: dict[str, Curve]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["wavenumber_cm-1", *(f"{name} n*alpha_cm-1" for name in curves)])
-    first = next(iter(curves.values()))
-    writer.writerows(
-        [f"{value:.6g}" for value in row]
-        for row in zip(
-            first.wavenumber, *(curve.absorption for curve in curves.values()), strict=True
-        )
-    )
-    return stream.getvalue()
+def _assignment(
+    evaluations: Sequence[Evaluation], folder: Path, study: SpectralStudy | None
+) -> dict[str, Any] | None:
+    found = {e.result.model.name: e.assignment for e in evaluations if e.assignment is not None}
+    if study is None or not found:
+        return None
+    result = write_assignment(found, study.trajectory, folder, zarr=False)
+    ranked = [e for e in evaluations if "rmse" in e.result.metrics and e.assignment is not None]
+    best = min(ranked, key=lambda e: e.result.metrics["rmse"].value).result.model.name
+    images = [
+        (kind, name, folder / f"{kind}-{name}.png")
+        for kind, names in (("modes", found), ("channels", [best]), ("distance", [best]))
+        for name in names
+    ]
+    return {
+        "images": [
+            {"kind": kind, "name": name, "data": _embedded(path)}
+            for kind, name, path in images
+            if path.exists()
+        ],
+        "additivity": f"{max(m['additivity'] for m in result['models'].values()):.0e}",
+    }
 
 
 def _conformance(evaluations: Sequence[Evaluation]) -> dict[str, Any] | None:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.frames import Frames
-from aptbench.spectra import (
-    IR1,
-    SpectralProtocol,
-    absorption,
-    uniform_time_step,
-)
-from aptbench.units import ATOMIC_MASS, BOLTZMANN
+from aptbench.molecules import MoleculeTable
+from aptbench.spectra import IR1, SpectralProtocol, uniform_time_step
+from aptbench.spectra.absorption import check_times
+from aptbench.spectra.reduction import MolecularCurrents, TensorSource, reduce_trajectory
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
+
+VOLUME_OF_ISOLATED: Final = 1000.0
+"""Volume in angstrom^3 that the absorption of an isolated system is divided by."""
+
+
+class FrameSource(Protocol):
+    """A trajectory that gives frames for a slice: `Frames`, or frames that stay in a store."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        ...
+
+    def __getitem__(self, index: Any, /) -> Frames:
+        """Return a stretch of frames."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +47,8 @@ class DenseTrajectory:
 
     Parameters
     ----------
-    frames : Frames
-        With velocities and cell.
+    frames : FrameSource
+        With velocities; sliced, never read as a whole.
     time_step : float
         In fs.
     volume : float
@@ -40,14 +59,32 @@ class DenseTrajectory:
         In cm^-1.
     protocol : SpectralProtocol
         How spectra are made.
+    isolated : bool
+        Whether there is no cell, so that the volume is a convention.
     """
 
-    frames: Frames
+    frames: FrameSource
     time_step: float
     volume: float
     temperature: float
     bands: Mapping[str, tuple[float, float]]
     protocol: SpectralProtocol = IR1
+    isolated: bool = False
+
+    @property
+    def first(self) -> Frames:
+        """The first frame."""
+        return self.frames[0:1]
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What `aptbench.spectra.absorption` needs besides the current, by keyword."""
+        return {
+            "time_step": self.time_step,
+            "volume": self.volume,
+            "temperature": self.temperature,
+            "protocol": self.protocol,
+        }
 
 
 def dense_trajectory(
@@ -56,61 +93,103 @@ def dense_trajectory(
     """Return the trajectory of a system for a spectrum.
 
     The temperature is that of the velocities, whatever a thermostat before was set to; the bands
-    are those of the attribute ``infrared_bands`` of the data set, or of the protocol for water.
+    are those of the attribute ``infrared_bands`` of the data set (of all systems, or by system),
+    or of the protocol for water. An isolated system is divided by 1000 angstrom^3.
 
     Raises
     ------
     InputError
-        If the system has no times, velocities or cell, the steps are unequal, the volume changes,
-        or the trajectory is too short: then there is no infrared spectrum by this route, and the
+        If the system has no times or velocities, the steps are unequal, the volume changes, or
+        the trajectory is too short: then there is no infrared spectrum by this route, and the
         message says why.
     """
     times = dataset.times(system)
-    frames = dataset.trajectory(system)
-    if frames.velocities is None:
-        raise InputError(f"The system {system!r} has no velocities, which a current needs.")
-    if frames.cell is None:
-        raise InputError(
-            f"The system {system!r} is isolated: absorption per length needs a volume."
-        )
-    volumes = frames.volumes
-    if np.ptp(volumes) > 1e-6 * volumes.mean():
-        raise InputError(f"The volume of the system {system!r} changes.")
-    time_step = uniform_time_step(times)
-    temperature = kinetic_temperature(frames)
-    stated = dataset.attrs.get("infrared_bands")
-    if stated is not None:
-        bands = {str(name): (float(low), float(high)) for name, (low, high) in stated.items()}
-    else:
-        # the bands of the protocol are those of water
-        water = set(frames.atomic_numbers.tolist()) == {1, 8}
-        bands = {name: (low, high) for name, low, high in protocol.bands} if water else {}
-    # The protocol refuses what it cannot serve: better here than after minutes of predictions.
-    absorption(
-        np.zeros((len(frames), 3)),
-        time_step=time_step,
-        volume=float(volumes.mean()),
-        temperature=temperature,
-        protocol=protocol,
+    frames = StoredFrames(dataset, system)
+    stated = dataset.attrs.get("infrared_bands", {})
+    stated = stated.get(system, stated)
+    return trajectory_of(
+        frames,
+        uniform_time_step(times),
+        protocol,
+        bands={name: (float(low), float(high)) for name, (low, high) in stated.items()} or None,
+        name=system,
     )
-    return DenseTrajectory(frames, time_step, float(volumes.mean()), temperature, bands, protocol)
 
 
-def kinetic_temperature(frames: Frames) -> float:
-    """Return the temperature of the velocities in K.
+def trajectory_of(
+    frames: FrameSource,
+    time_step: float,
+    protocol: SpectralProtocol = IR1,
+    *,
+    bands: Mapping[str, tuple[float, float]] | None = None,
+    name: str = "trajectory",
+) -> DenseTrajectory:
+    """Return any trajectory for a spectrum; parameters and errors as `dense_trajectory`.
 
-    Notes
-    -----
-    T = sum_i m_i v_i^2 / (kB (3 N - 3)), mean over frames: the momentum of the cell is conserved.
-
-    Examples
-    --------
-    >>> frames = Frames([1, 1], np.zeros((2, 3)), velocities=[[0.02, 0, 0], [-0.02, 0, 0]])
-    >>> round(kinetic_temperature(frames))
-    323
+    Parameters
+    ----------
+    frames : FrameSource
+    time_step : float
+        In fs.
+    protocol : SpectralProtocol
+    bands : mapping of name to (low, high), optional
+        In cm^-1; those of the protocol for systems of water if not given.
+    name : str
+        For the messages.
     """
-    if frames.velocities is None:
-        raise InputError("A kinetic temperature needs velocities.")
-    twice = np.einsum("a,fax,fax->f", frames.masses, frames.velocities, frames.velocities)
-    joule = twice.mean() * ATOMIC_MASS * 1e10  # (angstrom/fs)^2 is 1e10 (m/s)^2
-    return float(joule / (BOLTZMANN * max(1, 3 * frames.n_atoms - 3)))
+    check_times(len(frames), time_step, protocol)
+    first = frames[0:1]
+    if first.velocities is None:
+        raise InputError(
+            f"The system {name!r} has no velocities, which a current needs.",
+            do="write velocities with the trajectory",
+        )
+    temperatures, volumes = [], []
+    for start in range(0, len(frames), 1024):
+        part = frames[start : start + 1024]
+        temperatures.append(part.temperatures)
+        if part.cell is not None:
+            volumes.append(part.volumes)
+    volume = VOLUME_OF_ISOLATED
+    if volumes:
+        all_volumes = np.concatenate(volumes)
+        volume = float(all_volumes.mean())
+        if np.ptp(all_volumes) > 1e-6 * volume:
+            raise InputError(
+                f"The volume of the system {name!r} changes.",
+                got=f"{all_volumes.min():.6g} to {all_volumes.max():.6g} angstrom^3",
+                expected="a trajectory at constant volume",
+            )
+    if bands is None:
+        # the bands of the protocol are those of water
+        water = set(first.atomic_numbers.tolist()) == {1, 8}
+        bands = {name: (low, high) for name, low, high in protocol.bands} if water else {}
+    return DenseTrajectory(
+        frames,
+        time_step,
+        volume,
+        float(np.concatenate(temperatures).mean()),
+        bands,
+        protocol,
+        isolated=not volumes,
+    )
+
+
+def molecular_currents(
+    tensors: TensorSource | Callable[[Frames], npt.ArrayLike], trajectory: DenseTrajectory
+) -> MolecularCurrents:
+    """Return the currents of atoms, molecules and modes along a trajectory.
+
+    Parameters
+    ----------
+    tensors : array-like (frame, atom, pol, disp), or function of Frames
+        In e, read a stretch of frames at a time.
+    trajectory : DenseTrajectory
+        Its molecules are those of its table, or are found from the distances of the first frame.
+
+    Raises
+    ------
+    InputError
+        If the molecules of the first frame make no sense.
+    """
+    return reduce_trajectory(trajectory.frames, tensors, MoleculeTable.of(trajectory.first))

@@ -1,8 +1,8 @@
 """Metrics of atomic polar tensors: statistic of samples, additive mean, metric of means."""
 
+from aptbench.bootstrap import BlockBootstrap
 from aptbench.metrics.alignment import check_alignment
 from aptbench.metrics.base import Binned, Binning, Metric, Samples, Statistic
-from aptbench.metrics.bootstrap import BlockBootstrap
 from aptbench.metrics.irreps import IRREPS, axial_vector, irrep_part
 from aptbench.metrics.mean import Mean, Totals
 from aptbench.metrics.order import OrderVerdict, check_index_order

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.bootstrap import BlockBootstrap
 from aptbench.errors import AlignmentError
 from aptbench.frames import Frames
 from aptbench.metrics.alignment import check_alignment
 from aptbench.metrics.base import Binned, Metric
-from aptbench.metrics.bootstrap import BlockBootstrap
 from aptbench.metrics.mean import Mean
 from aptbench.metrics.registry import get_metric, metric_names
 

@@ -75,27 +75,96 @@ def absorption(
     0.0
     """
     rates = _checked_current(current)
-    _positive("time_step", time_step, "fs")
-    _positive("volume", volume, "angstrom^3")
-    _positive("temperature", temperature, "K")
-    _check_times(len(rates), time_step, protocol)
+    check_times(len(rates), time_step, protocol)
     if protocol.remove_mean:
         rates = rates - rates.mean(0)
-    lags = np.arange(int(protocol.maximum_lag / time_step * (1 + 1e-9)) + 1) * time_step
-    windowed = correlation(rates, rates, len(lags)) * protocol.window(lags)
-    # the integral over both signs of time: every lag but zero counts twice
-    windowed[1:] *= 2
-    grid = protocol.wavenumber
-    transform = np.cos(np.outer(grid * ANGULAR, lags)) @ windowed * time_step
-    values = _TO_PER_CM / (6 * volume * temperature) * transform
-    values = values * quantum_factor(protocol.quantum_correction, grid, temperature)
+    values = absorption_of(
+        correlation(rates, rates, number_of_lags(time_step, protocol)),
+        time_step=time_step,
+        volume=volume,
+        temperature=temperature,
+        protocol=protocol,
+    )
     metadata = {
         "time_step_fs": float(time_step),
         "n_frames": len(rates),
         "volume_angstrom3": float(volume),
         "temperature_K": float(temperature),
     }
-    return Spectrum(grid, values, protocol, metadata)
+    return Spectrum(protocol.wavenumber, values, protocol, metadata)
+
+
+def absorption_of(
+    correlation: npt.ArrayLike,
+    *,
+    time_step: float,
+    volume: float,
+    temperature: float,
+    protocol: SpectralProtocol = IR1,
+) -> Array:
+    """Return the absorption of correlations of the current, one or many at once.
+
+    Parameters
+    ----------
+    correlation : array, shape (..., lag)
+        Of the current with itself, or symmetrised over the sign of the lag, in
+        (e angstrom/fs)^2, at the lags of `number_of_lags`.
+    time_step, volume, temperature, protocol
+        As in `absorption`.
+
+    Returns
+    -------
+    array, shape (..., wavenumber)
+        In cm^-1.
+    """
+    _positive("volume", volume, "angstrom^3")
+    _positive("temperature", temperature, "K")
+    factor = quantum_factor(protocol.quantum_correction, protocol.wavenumber, temperature)
+    transform = lag_transform(correlation, time_step, protocol)
+    return _TO_PER_CM / (6 * volume * temperature) * transform * factor
+
+
+def lag_transform(
+    correlation: npt.ArrayLike, time_step: float, protocol: SpectralProtocol = IR1
+) -> Array:
+    """Return the windowed cosine transform of correlations over both signs of time.
+
+    Parameters
+    ----------
+    correlation : array, shape (..., lag)
+        Even in time, at the lags of `number_of_lags`.
+    time_step : float
+        In fs.
+    protocol : SpectralProtocol
+
+    Returns
+    -------
+    array, shape (..., wavenumber)
+        In the unit of the correlation times fs.
+    """
+    values = np.asarray(correlation, float)
+    n_lags = number_of_lags(time_step, protocol)
+    if values.shape[-1] != n_lags:
+        raise InputError(
+            f"The correlation does not have the lags of the protocol {protocol.name}.",
+            got=values.shape[-1],
+            expected=n_lags,
+        )
+    lags = np.arange(n_lags) * time_step
+    windowed = values * protocol.window(lags)
+    # the integral over both signs of time: every lag but zero counts twice
+    windowed[..., 1:] *= 2
+    return windowed @ np.cos(np.outer(lags, protocol.wavenumber * ANGULAR)) * time_step
+
+
+def number_of_lags(time_step: float, protocol: SpectralProtocol = IR1) -> int:
+    """Return how many lags a protocol uses at a time step in fs, lag zero included.
+
+    >>> number_of_lags(2.0)
+    801
+    """
+    _positive("time_step", time_step, "fs")
+    return int(protocol.maximum_lag / time_step * (1 + 1e-9)) + 1
 
 
 def infrared(
@@ -195,7 +264,15 @@ def _positive(name: str, value: float, unit: str) -> None:
         )
 
 
-def _check_times(n_frames: int, time_step: float, protocol: SpectralProtocol) -> None:
+def check_times(n_frames: int, time_step: float, protocol: SpectralProtocol = IR1) -> None:
+    """Check that a trajectory is fine and long enough for a protocol.
+
+    Raises
+    ------
+    InputError
+        If the time step in fs is too coarse, or there are too few frames for the lag window.
+    """
+    _positive("time_step", time_step, "fs")
     if time_step > protocol.maximum_time_step * (1 + 1e-6):
         raise InputError(
             f"The time step is too coarse for the protocol {protocol.name}.",

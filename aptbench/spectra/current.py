@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,15 +12,17 @@ from aptbench.errors import AlignmentError
 Array = npt.NDArray[np.float64]
 
 
-def current(apt: npt.ArrayLike, velocities: npt.ArrayLike) -> Array:
+def current(apt: Any, velocities: Any, *, chunk: int = 1024) -> Array:
     r"""Return the current, the time derivative of the dipole.
 
     Parameters
     ----------
     apt : array, shape (frame, atom, pol, disp)
-        In e.
+        In e: numpy, or anything that is sliced lazily along the frames, as Zarr and Dask arrays.
     velocities : array, shape (frame, atom, xyz)
         In angstrom/fs, at the same times.
+    chunk : int
+        Frames that are in memory at once.
 
     Returns
     -------
@@ -35,11 +39,20 @@ def current(apt: npt.ArrayLike, velocities: npt.ArrayLike) -> Array:
     >>> current(0.5 * np.eye(3)[None, None], [[[0, 0, 2.0]]])
     array([[0., 0., 1.]])
     """
-    tensors, rates = np.asarray(apt, float), np.asarray(velocities, float)
-    if tensors.ndim != 4 or tensors.shape[-2:] != (3, 3) or rates.shape != tensors.shape[:-1]:
+    shapes = np.shape(apt), np.shape(velocities)
+    if len(shapes[0]) != 4 or shapes[0][-2:] != (3, 3) or shapes[1] != shapes[0][:-1]:
         raise AlignmentError(
             "The 'apt' and the 'velocities' do not describe the same frames and atoms.",
-            got=f"apt {tensors.shape}, velocities {rates.shape}",
+            got=f"apt {shapes[0]}, velocities {shapes[1]}",
             expected="apt (frame, atom, pol, disp) and velocities (frame, atom, xyz)",
         )
-    return np.einsum("fapd,fad->fp", tensors, rates, optimize=True)
+    rates = np.empty((shapes[0][0], 3))
+    for start in range(0, len(rates), chunk):
+        part = slice(start, start + chunk)
+        tensors, speeds = (np.asarray(_sliced(x, part), float) for x in (apt, velocities))
+        rates[part] = np.einsum("fapd,fad->fp", tensors, speeds, optimize=True)
+    return rates
+
+
+def _sliced(values: Any, part: slice) -> Any:
+    return values[part] if hasattr(values, "shape") else np.asarray(values)[part]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -117,7 +117,12 @@ IR1: Final = SpectralProtocol(
 )
 """Infrared protocol, version 1: unbiased correlation, 30 cm^-1 Gaussian lines, 0 to 4000 cm^-1."""
 
-PROTOCOLS: Final = {IR1.name: IR1}
+IR_SHORT1: Final = replace(
+    IR1, name="ir-short@1", broadening=100.0, maximum_lag=480.0, minimum_lags=2.0
+)
+"""For trajectories from 1 ps: as ``ir@1`` with 100 cm^-1 lines."""
+
+PROTOCOLS: Final = {protocol.name: protocol for protocol in (IR1, IR_SHORT1)}
 
 
 def get_protocol(name: str) -> SpectralProtocol:

@@ -24,6 +24,8 @@ from aptbench.evaluate import (
     write_result,
 )
 from aptbench.evaluate.archive import archive_evaluation, archived_results
+from aptbench.evaluate.reference_currents import reference_currents
+from aptbench.evaluate.spectral_study import spectral_study
 from aptbench.tasks import Task, load_task
 
 BULK = "bulk"
@@ -95,10 +97,11 @@ def test_a_model_is_scored_as_its_predictions_are(
 def test_the_spectrum_has_the_area_of_the_sum_rule(task: Task, dataset: Dataset) -> None:
     trajectory = dense_trajectory(dataset, BULK)
     evaluation = evaluate_model(task, dataset, "point-charges", trajectory=trajectory)
-    spectrum, velocities = evaluation.spectrum, trajectory.frames.velocities
+    frames = trajectory.frames[:]
+    spectrum, velocities = evaluation.spectrum, frames.velocities
     assert spectrum is not None
     assert velocities is not None
-    charge = np.where(trajectory.frames.atomic_numbers == 8, -0.82, 0.41)
+    charge = np.where(frames.atomic_numbers == 8, -0.82, 0.41)
     current = np.einsum("a,fax->fx", charge, velocities)
     current -= current.mean(0)
     square = np.mean(np.sum(current**2, 1)) * (1.602176634e-19 * 1e5) ** 2
@@ -135,8 +138,11 @@ def test_the_report_is_one_file_that_holds_everything(
     trajectory = dense_trajectory(dataset, BULK)
     names = ("constant-charge", "point-charges")
     evaluations = [evaluate_model(task, dataset, n, trajectory=trajectory) for n in names]
-    page = write_report(task, dataset, evaluations, tmp_path, trajectory=trajectory).read_text()
-    assert not re.search(r'(src|href)="(?!data:|spectrum\.csv)', page)
+    currents = {e.result.model.name: e.current for e in evaluations if e.current is not None}
+    reference = reference_currents(dataset, BULK, (task.split,))
+    study = spectral_study(trajectory, currents, reference)
+    page = write_report(task, dataset, evaluations, tmp_path, study=study).read_text()
+    assert not re.search(r'(src|href)="(?!data:|spectrum\.|channels\.json)', page)
     for text in (
         dataset.content_hash,
         task.split.hash,

@@ -12,6 +12,8 @@ from aptbench import Frames
 from aptbench.errors import InputError
 from aptbench.evaluate.prediction_run import (
     SEGMENT,
+    PredictedTensors,
+    PredictionRun,
     cache_key,
     fingerprint,
     predict_currents,
@@ -30,6 +32,10 @@ class Charges:
     def predict(self, frames: Frames) -> npt.NDArray:
         self.calls += 1
         return (frames.positions[:, :, :1, None] * np.eye(3)).astype(self.dtype)
+
+
+def currents(model: Charges, frames: Frames, cache: Path, key: str) -> PredictionRun:
+    return predict_currents(PredictedTensors(model, frames, cache=cache, key=key), frames)
 
 
 @pytest.fixture
@@ -55,25 +61,25 @@ def test_single_precision_stays_single(frames: Frames) -> None:
 
 def test_currents_are_the_formula_and_are_made_once(frames: Frames, tmp_path: Path) -> None:
     model = Charges()
-    first = predict_currents(model, frames, cache=tmp_path, key="k")
+    first = currents(model, frames, tmp_path, "k")
     assert frames.velocities is not None
     expected = np.einsum("fa,fax->fx", frames.positions[:, :, 0], frames.velocities)
     np.testing.assert_allclose(first.values, expected, rtol=1e-12)
     calls = model.calls
-    again = predict_currents(model, frames, cache=tmp_path, key="k")
+    again = currents(model, frames, tmp_path, "k")
     assert model.calls == calls
     assert np.array_equal(again.values, first.values)
     assert again.timing.seconds_per_frame == pytest.approx(first.timing.seconds_per_frame)
-    predict_currents(model, frames, cache=tmp_path, key="other")
+    currents(model, frames, tmp_path, "other")
     assert model.calls == 2 * calls
 
 
 def test_a_damaged_segment_is_made_again(frames: Frames, tmp_path: Path) -> None:
-    first = predict_currents(Charges(), frames, cache=tmp_path, key="k")
+    first = currents(Charges(), frames, tmp_path, "k")
     segments = sorted((tmp_path / "k").iterdir())
     assert len(segments) == 2
     segments[0].write_bytes(b"broken")
-    again = predict_currents(Charges(), frames, cache=tmp_path, key="k")
+    again = currents(Charges(), frames, tmp_path, "k")
     assert np.array_equal(again.values, first.values)
 
 

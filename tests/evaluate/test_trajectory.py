@@ -53,11 +53,16 @@ def test_the_velocities_tell_the_temperature(tmp_path: Path) -> None:
     assert temperature == pytest.approx(kinetic / (1.380649e-23 * 6))
 
 
+def test_an_isolated_system_has_the_volume_of_the_convention(tmp_path: Path) -> None:
+    trajectory = dense_trajectory(store(tmp_path, cell=None), "a")
+    assert trajectory.isolated
+    assert trajectory.volume == 1000
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"velocities": None}, "no velocities"),
-        ({"cell": None}, "isolated"),
         ({"times": None}, "no times"),
         ({"n": 100}, "too short"),
         ({"times": 4.0 * np.arange(1601)}, "too coarse"),

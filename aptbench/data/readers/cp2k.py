@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.data.readers.fixed_xyz import read_fixed_frames
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks, same_atoms
 from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
@@ -335,23 +336,16 @@ def read_trajectory(
 
 
 def _read_xyz(path: Path | str) -> tuple[list[int], Array, list[str], Array]:
-    steps: list[int] = []
-    times: list[float] = []
-    arrays: list[Array] = []
-    symbols: list[str] | None = None
-    for block in read_blocks(path):
-        match = re.search(rf"i =\s*(\d+), time =\s*{_NUMBER}", block.comment)
-        if not match:
-            raise InputError(
-                f"The frame at line {block.line} of {block.source} has no step and time.",
-                got=block.comment[:80],
-                expected="a comment 'i = ..., time = ...' as CP2K writes it",
-            )
+    fixed = read_fixed_frames(path, 4)
+    symbols, arrays, source = fixed.symbols, [fixed.values], Path(path).name
+    lines = range(1, fixed.rest.line, len(symbols or "") + 2)
+    heads = [_step_and_time(*head, source) for head in zip(fixed.comments, lines, strict=True)]
+    for block in read_blocks(path, fixed.rest):
+        heads.append(_step_and_time(block.comment, block.line, source))
         fields = block.fields(4)
         symbols = same_atoms([row[0] for row in fields], symbols, block)
-        steps.append(int(match[1]))
-        times.append(_float(match[2]))
-        arrays.append(block.numbers(fields, slice(1, 4)))
+        arrays.append(block.numbers(fields, slice(1, 4))[None])
+    steps = [step for step, _ in heads]
     if steps != sorted(set(steps)):
         raise InputError(
             f"The steps of {Path(path).name} do not increase.",
@@ -360,7 +354,19 @@ def _read_xyz(path: Path | str) -> tuple[list[int], Array, list[str], Array]:
             do="cut off what a restart wrote again",
         )
     assert symbols is not None
-    return steps, np.array(times), symbols, np.stack(arrays)
+    times = np.array([time for _, time in heads])
+    return steps, times, symbols, np.concatenate([array for array in arrays if len(array)])
+
+
+def _step_and_time(comment: str, line: int, source: str) -> tuple[int, float]:
+    match = re.search(rf"i =\s*(\d+), time =\s*{_NUMBER}", comment)
+    if not match:
+        raise InputError(
+            f"The frame at line {line} of {source} has no step and time.",
+            got=comment[:80],
+            expected="a comment 'i = ..., time = ...' as CP2K writes it",
+        )
+    return int(match[1]), _float(match[2])
 
 
 def _float(text: str) -> float:

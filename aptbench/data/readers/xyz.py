@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,24 @@ class XYZBlock:
         return values
 
 
-def read_blocks(path: Path | str) -> Iterator[XYZBlock]:
-    """Iterate over the frames of an xyz file.
+@dataclass(frozen=True)
+class Place:
+    """The end of a frame of an xyz file.
+
+    Parameters
+    ----------
+    offset : int
+        Bytes up to there.
+    line : int
+        Lines up to there.
+    """
+
+    offset: int = 0
+    line: int = 0
+
+
+def read_blocks(path: Path | str, begin: Place = Place()) -> Iterator[XYZBlock]:
+    """Iterate over the frames of an xyz file, from its beginning or from the end of a frame.
 
     Raises
     ------
@@ -102,8 +119,9 @@ def read_blocks(path: Path | str) -> Iterator[XYZBlock]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {path}.", do="check the path")
-    count, line = 0, 0
-    with path.open(encoding="utf-8", errors="replace") as file:
+    count, line = 0, begin.line
+    with path.open("rb") as bytes_, TextIOWrapper(bytes_, "utf-8", errors="replace") as file:
+        bytes_.seek(begin.offset)
         while True:
             head = file.readline()
             line += 1
@@ -134,7 +152,7 @@ def read_blocks(path: Path | str) -> Iterator[XYZBlock]:
             yield XYZBlock(comment, rows, line, path.name)
             line += n_atoms + 1
             count += 1
-    if not count:
+    if not count and not begin.offset:
         raise InputError(f"{path.name} holds no frame.", got="an empty file")
 
 

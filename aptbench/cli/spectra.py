@@ -1,0 +1,329 @@
+"""`aptbench spectrum` and `assign`: from a trajectory to its spectrum and what makes its bands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from aptbench.evaluate.prediction_run import NamedModel, PredictedTensors
+    from aptbench.evaluate.spectral_source import SpectralSource
+    from aptbench.spectra import SpectralProtocol
+    from aptbench.tasks import Split
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        help="A data set (water), a store (mine.zarr), or a trajectory file (.xyz, .extxyz)."
+    ),
+]
+System = Annotated[str | None, typer.Option(help="System of a data set with several.")]
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="Name or folder of a model; may be repeated.")
+]
+Out = Annotated[Path | None, typer.Option(help="Folder of the results [default: reports/...].")]
+Protocol = Annotated[str, typer.Option(help="Spectral protocol: ir@1, or ir-short@1 from 1 ps.")]
+Quantum = Annotated[
+    str | None, typer.Option(help="Quantum correction: harmonic, none, standard, schofield.")
+]
+Bands = Annotated[
+    list[str] | None, typer.Option("--band", help="NAME:LOW:HIGH in cm^-1; may be repeated.")
+]
+TimeStep = Annotated[float | None, typer.Option(help="Of an extended xyz file, in fs.")]
+VelocityUnit = Annotated[str | None, typer.Option(help="Of a file, for example angstrom/fs.")]
+Velocities = Annotated[
+    Path | None, typer.Option(help="File of velocities of a CP2K trajectory (PROJECT-vel-1.xyz).")
+]
+Cell = Annotated[
+    str | None, typer.Option(help="Edges of an orthorhombic cell of such files, A,B,C in angstrom.")
+]
+Temperature = Annotated[float | None, typer.Option(help="In K [default: of the velocities].")]
+Volume = Annotated[
+    float | None, typer.Option(help="In angstrom^3 [default: of the cell; 1000 without a cell].")
+]
+Cache = Annotated[bool, typer.Option(help="Keep predicted tensors, and use those that are kept.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("spectrum")(spectrum)
+    app.command("assign")(assign)
+
+
+def spectrum(
+    source: Source,
+    model: Models = None,
+    system: System = None,
+    out: Out = None,
+    protocol: Protocol = "ir@1",
+    quantum_correction: Quantum = None,
+    band: Bands = None,
+    all_labels: Annotated[
+        bool,
+        typer.Option(
+            "--all-labels",
+            help="Correct with training labels too: only for models that were not fitted to them.",
+        ),
+    ] = False,
+    power: Annotated[
+        bool, typer.Option("--power", help="Write the vibrational density of states too.")
+    ] = False,
+    dipole: Annotated[
+        bool, typer.Option("--dipole", help="Add the spectrum from the dipoles of dense labels.")
+    ] = False,
+    time_step: TimeStep = None,
+    velocity_unit: VelocityUnit = None,
+    velocities: Velocities = None,
+    cell: Cell = None,
+    temperature: Temperature = None,
+    volume: Volume = None,
+    block: Annotated[
+        float | None, typer.Option(help="Blocks of the bootstrap, in fs [default: 400 for ir@1].")
+    ] = None,
+    cache: Cache = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write the infrared spectrum of a trajectory, with intervals, errors and corrections.
+
+    Where every frame is labelled, models are compared with the reference spectrum. Where some are,
+    the reference spectrum is estimated from the models and the labels they were not fitted to.
+
+    Example: aptbench spectrum water --model point-charges --model e3nn-reference
+    """
+    from aptbench.data import root
+    from aptbench.evaluate.prediction_run import predict_currents
+    from aptbench.evaluate.spectral_files import write_power, write_study
+    from aptbench.evaluate.spectral_study import spectral_study
+
+    opened = _open(
+        source, system, protocol, quantum_correction, band, time_step, velocity_unit, velocities,
+        cell, temperature, volume,
+    )  # fmt: skip
+    reference = opened.reference(() if all_labels else _splits(opened))
+    currents = {}
+    with _tensors(opened, model or [], cache) as predicted:
+        for name, tensors in predicted.items():
+            currents[name] = predict_currents(tensors, opened.trajectory.frames).values
+    study = spectral_study(
+        opened.trajectory,
+        currents,
+        reference,
+        block=block,
+        dipole=opened.dense_labels().dipoles() if dipole else None,
+    )
+    folder = out or root() / "reports" / f"spectrum-{opened.name}"
+    summary = write_study(study, folder)
+    if power:
+        write_power(opened.trajectory, folder)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    from rich.console import Console
+
+    from aptbench.evaluate.spectral_table import spectral_table
+
+    Console(highlight=False).print(spectral_table(study))
+    typer.echo(f"Figure, CSV, JSON and Zarr: {folder}", err=True)
+
+
+def assign(
+    source: Source,
+    model: Models = None,
+    system: System = None,
+    out: Out = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Assign the reference too, where it is dense.")
+    ] = False,
+    edges: Annotated[
+        str | None, typer.Option(help="Edges of the distance shells in angstrom: 0,2.5,3.5 ...")
+    ] = None,
+    shells: Annotated[
+        str | None, typer.Option(help="Edges of the solvation shells in angstrom: 0,3.3,5.6.")
+    ] = None,
+    protocol: Protocol = "ir@1",
+    quantum_correction: Quantum = None,
+    band: Bands = None,
+    time_step: TimeStep = None,
+    velocity_unit: VelocityUnit = None,
+    velocities: Velocities = None,
+    cell: Cell = None,
+    temperature: Temperature = None,
+    volume: Volume = None,
+    cache: Cache = True,
+    as_json: AsJson = False,
+) -> None:
+    """Split the infrared spectrum of a trajectory into what nuclei, modes and pairs contribute.
+
+    Channels of species, of modes (translation, libration, bend, stretches), within and between
+    molecules, by distance and by solvation shell; those of each family add up to the spectrum.
+
+    Example: aptbench assign water --model e3nn-reference
+    """
+    from aptbench.data import root
+    from aptbench.errors import InputError
+    from aptbench.evaluate.spectral_files import write_assignment
+    from aptbench.evaluate.spectral_study import REFERENCE
+    from aptbench.evaluate.trajectory import molecular_currents
+    from aptbench.spectra.assignment import assign as assign_currents
+
+    opened = _open(
+        source, system, protocol, quantum_correction, band, time_step, velocity_unit, velocities,
+        cell, temperature, volume,
+    )  # fmt: skip
+    if not model and not labels:
+        raise InputError("There is nothing to assign.", do="name a model with --model, or --labels")
+    trajectory = opened.trajectory
+    assignments = {}
+    with _tensors(opened, model or [], cache) as predicted:
+        sources: dict[str, Any] = dict(predicted)
+        if labels:
+            sources[REFERENCE] = opened.dense_labels()
+        for name, tensors in sources.items():
+            assignments[name] = assign_currents(
+                molecular_currents(tensors, trajectory),
+                edges=_numbers("--edges", edges),
+                shells=_numbers("--shells", shells),
+                **trajectory.constants,
+            )
+    folder = out or root() / "reports" / f"assign-{opened.name}"
+    result = write_assignment(assignments, trajectory, folder)
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+        return
+    from rich.console import Console
+
+    from aptbench.evaluate.spectral_table import channel_table
+
+    for name, assignment in assignments.items():
+        Console(highlight=False).print(channel_table(name, assignment, trajectory))
+    typer.echo(f"Figures, CSV, JSON and Zarr: {folder}", err=True)
+
+
+def _open(
+    source: str,
+    system: str | None,
+    protocol: str,
+    quantum_correction: str | None,
+    band: list[str] | None,
+    time_step: float | None,
+    velocity_unit: str | None,
+    velocities: Path | None,
+    cell: str | None,
+    temperature: float | None,
+    volume: float | None,
+) -> SpectralSource:
+    from aptbench.evaluate.spectral_source import open_source
+
+    edges = _numbers("--cell", cell, 3)
+    return open_source(
+        source,
+        system=system,
+        protocol=_protocol(protocol, quantum_correction),
+        bands=_bands(band),
+        time_step=time_step,
+        velocity_unit=velocity_unit,
+        velocities=velocities,
+        cell=None if edges is None else (edges[0], edges[1], edges[2]),
+        temperature=temperature,
+        volume=volume,
+    )
+
+
+def _protocol(name: str, quantum_correction: str | None) -> SpectralProtocol:
+    """Return the protocol; with another quantum correction it is no longer the frozen one."""
+    from dataclasses import replace
+
+    from aptbench.spectra import get_protocol
+
+    protocol = get_protocol(name)
+    if quantum_correction in (None, protocol.quantum_correction):
+        return protocol
+    changed = f"{name} with {quantum_correction} correction"
+    return replace(protocol, name=changed, quantum_correction=str(quantum_correction))
+
+
+def _bands(given: list[str] | None) -> dict[str, tuple[float, float]] | None:
+    from aptbench.errors import InputError
+
+    bands = {}
+    for text in given or []:
+        name, *ends = text.split(":")
+        try:
+            low, high = map(float, ends)
+        except ValueError:
+            raise InputError(
+                "This is not a band.", got=text, expected="NAME:LOW:HIGH, as in bend:1500:1800"
+            ) from None
+        bands[name] = (low, high)
+    return bands or None
+
+
+def _numbers(option: str, text: str | None, length: int | None = None) -> list[float] | None:
+    from aptbench.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        values = [float(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or length not in (None, len(values)):
+        raise InputError(
+            f"The {option} cannot be read.",
+            got=text,
+            expected=f"{length or 'some'} numbers with commas between them",
+        )
+    return values
+
+
+def _splits(opened: SpectralSource) -> tuple[Split, ...]:
+    """Return the splits of the data set of a source, if it is in the catalog."""
+    from aptbench.tasks import available_tasks, load_task
+
+    if opened.dataset is None:
+        return ()
+    tasks = [
+        load_task(name) for name in available_tasks() if name.split("/")[0] == opened.dataset.name
+    ]
+    return tuple(
+        task.split for task in tasks if task.split.content_hash == opened.dataset.content_hash
+    )
+
+
+@contextmanager
+def _tensors(
+    opened: SpectralSource, models: list[str], cache: bool
+) -> Iterator[Mapping[str, PredictedTensors]]:
+    """Give the tensors of every model, made when they are asked for, with a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    from aptbench.data import root
+    from aptbench.evaluate.prediction_run import PredictedTensors, cache_key, fingerprint
+    from aptbench.models import load_model, model_folder
+    from aptbench.models.allocator import keep_freed_memory
+
+    keep_freed_memory()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    frames = opened.trajectory.frames
+    tensors = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        for name in dict.fromkeys(models):
+            loaded: NamedModel = load_model(name)  # type: ignore[assignment]
+            mark = fingerprint(model_folder(name))
+            row = bars.add_task(loaded.name, total=len(frames))
+            tensors[loaded.name] = PredictedTensors(
+                loaded,
+                frames,
+                cache=root() / "reports" / ".cache" if cache else None,
+                key=cache_key(loaded, mark, opened.identity, opened.system),
+                advance=lambda n, row=row: bars.advance(row, n),  # type: ignore[misc]
+            )
+        yield tensors

@@ -1,0 +1,117 @@
+"""`ReferenceCurrents`: what the labels of a system say about its current."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.errors import InputError
+from aptbench.spectra import current
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+    from aptbench.tasks import Split
+
+Array = npt.NDArray[np.float64]
+
+_CHUNK: Final = 256
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceCurrents:
+    """Currents of the reference, in all frames or in some.
+
+    Parameters
+    ----------
+    label_frames : array of int, shape (label,)
+        Rising.
+    values : array, shape (label, pol)
+        In e angstrom/fs.
+    n_frames : int
+        Frames of the trajectory.
+    theory : str
+        Level of theory, in words.
+    left_out : int
+        Labels that were not used because models are fitted to them.
+    """
+
+    label_frames: npt.NDArray[np.int64]
+    values: Array
+    n_frames: int
+    theory: str
+    left_out: int = 0
+
+    @property
+    def dense(self) -> bool:
+        """Whether every frame is labelled, so that there is a reference spectrum."""
+        return len(self.label_frames) == self.n_frames
+
+
+def reference_currents(
+    dataset: Dataset, system: str, splits: tuple[Split, ...] = ()
+) -> ReferenceCurrents | None:
+    """Return the currents of the labels of a system, without those that models are fitted to.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    system : str
+        With velocities.
+    splits : tuple of Split
+        The training and validation labels of these are left out: a model errs less on them, and
+        what it errs elsewhere is what corrects its spectrum. Splits of other systems are ignored.
+
+    Returns
+    -------
+    ReferenceCurrents or None
+        None if no label is left.
+
+    Raises
+    ------
+    InputError
+        If the system has no velocities.
+    """
+    label_frames = dataset.label_frames(system)
+    fitted = {
+        index
+        for split in splits
+        if split.system == system
+        for index in (*split.train, *split.validation)
+    }
+    kept = np.array([k for k in range(len(label_frames)) if k not in fitted], int)
+    if not len(kept):
+        return None
+    values = np.empty((len(kept), 3))
+    for start in range(0, len(kept), _CHUNK):
+        part = kept[start : start + _CHUNK]
+        labelled = dataset.labelled(system, part)
+        if labelled.frames.velocities is None:
+            raise InputError(
+                f"The system {system!r} has no velocities, which a current needs.",
+                do="write velocities with the trajectory",
+            )
+        values[start : start + len(part)] = current(labelled.apt, labelled.frames.velocities)
+    theory = dataset.system_attrs(system)["provenance"].get("labels", {})
+    return ReferenceCurrents(
+        label_frames[kept],
+        values,
+        dataset.n_frames(system),
+        theory_in_words(theory),
+        len(label_frames) - len(kept),
+    )
+
+
+def theory_in_words(labels: dict[str, object]) -> str:
+    """Return the level of theory of a provenance in a few words.
+
+    >>> theory_in_words({"functional": "RPBE", "basis": "TZV2P-GTH", "code": "CP2K"})
+    'RPBE/TZV2P-GTH'
+    >>> theory_in_words({"method": "GFN2-xTB"})
+    'GFN2-xTB'
+    """
+    if "functional" in labels:
+        return "/".join(str(labels[key]) for key in ("functional", "basis") if key in labels)
+    return str(labels.get("method", labels.get("code", "unknown level of theory")))

@@ -1,0 +1,212 @@
+"""`SpectralSource`: a trajectory named by a user, with what labels say about it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.errors import InputError
+from aptbench.evaluate.reference_currents import ReferenceCurrents, reference_currents
+from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory, trajectory_of
+from aptbench.spectra import SpectralProtocol
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+    from aptbench.tasks import Split
+
+XYZ: Final = (".xyz", ".extxyz")
+
+
+@dataclass(frozen=True, eq=False)
+class SpectralSource:
+    """A trajectory for spectra.
+
+    Parameters
+    ----------
+    name : str
+        For titles and folders.
+    trajectory : DenseTrajectory
+    identity : str
+        Changes with the content of the trajectory.
+    dataset, system
+        Where it comes from; None for a file.
+    """
+
+    name: str
+    trajectory: DenseTrajectory
+    identity: str
+    dataset: Dataset | None = None
+    system: str = ""
+
+    def reference(self, splits: tuple[Split, ...] = ()) -> ReferenceCurrents | None:
+        """Return the currents of the labels, without those of training and validation."""
+        if self.dataset is None:
+            return None
+        return reference_currents(self.dataset, self.system, splits)
+
+    def dense_labels(self) -> DenseLabelSource:
+        """Return the tensors of all frames from the labels.
+
+        Raises
+        ------
+        InputError
+            If a frame is not labelled.
+        """
+        if self.dataset is None or self.dataset.n_labels(self.system) != len(
+            self.trajectory.frames
+        ):
+            raise InputError(
+                f"Not every frame of {self.name} is labelled.",
+                expected="dense labels, as in the data set 'molecules'",
+                do="name a model with --model",
+            )
+        return DenseLabelSource(self.dataset, self.system)
+
+
+class DenseLabelSource:
+    """The tensors of a system in which every frame is labelled, read a stretch at a time.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    system : str
+    """
+
+    def __init__(self, dataset: Dataset, system: str) -> None:
+        self._dataset, self._system = dataset, system
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Frames, atoms, pol, disp."""
+        return self._dataset.n_labels(self._system), self._dataset.n_atoms(self._system), 3, 3
+
+    def __getitem__(self, index: slice) -> npt.NDArray[np.float64]:
+        """Return tensors in e, shape (frame, atom, pol, disp)."""
+        return self._dataset.labelled(self._system, np.arange(*index.indices(self.shape[0]))).apt
+
+    def dipoles(self) -> npt.NDArray[np.float64]:
+        """Return the dipoles of all frames in e angstrom, shape (frame, pol)."""
+        parts = []
+        for start in range(0, self.shape[0], 1024):
+            stop = min(start + 1024, self.shape[0])
+            dipole = self._dataset.labelled(self._system, np.arange(start, stop)).dipole
+            if dipole is None:
+                raise InputError(f"The labels of {self._system!r} have no dipoles.")
+            parts.append(dipole)
+        return np.concatenate(parts)
+
+
+def open_source(
+    source: str,
+    *,
+    system: str | None = None,
+    protocol: SpectralProtocol,
+    bands: Mapping[str, tuple[float, float]] | None = None,
+    time_step: float | None = None,
+    velocity_unit: str | None = None,
+    velocities: Path | None = None,
+    cell: tuple[float, float, float] | None = None,
+    temperature: float | None = None,
+    volume: float | None = None,
+) -> SpectralSource:
+    """Open a trajectory by name or path.
+
+    Parameters
+    ----------
+    source : str
+        A data set of the catalog, the path of a store, or a trajectory file: extended xyz with
+        velocities, or positions as CP2K writes them with ``velocities`` in a file of their own.
+    system : str, optional
+        Of a data set with several.
+    protocol : SpectralProtocol
+    bands : mapping of name to (low, high), optional
+        In cm^-1; those of the data set if not given.
+    time_step : float, optional
+        In fs, for an extended xyz file, which does not state it.
+    velocity_unit : str, optional
+        Of a file.
+    velocities : Path, optional
+        File of the velocities of a CP2K trajectory.
+    cell : three floats, optional
+        Of a CP2K trajectory, in angstrom; isolated if not given.
+    temperature : float, optional
+        In K; that of the velocities if not given.
+    volume : float, optional
+        In angstrom^3; that of the cell if not given.
+
+    Raises
+    ------
+    InputError
+        If something is missing that the kind of source needs, or the trajectory gives no spectrum.
+    """
+    path = Path(source).expanduser()
+    if path.suffix in XYZ:
+        opened = _from_file(path, protocol, bands, time_step, velocity_unit, velocities, cell)
+    else:
+        opened = _from_dataset(source, system, protocol, bands)
+    changes = {"temperature": temperature, "volume": volume}
+    for name, value in changes.items():
+        if value is not None and not value > 0:
+            raise InputError(f"The {name} must be positive.", got=value)
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(opened, trajectory=replace(opened.trajectory, **given))  # type: ignore[arg-type]
+
+
+def _from_dataset(
+    source: str,
+    system: str | None,
+    protocol: SpectralProtocol,
+    bands: Mapping[str, tuple[float, float]] | None,
+) -> SpectralSource:
+    from aptbench.data import open_dataset
+
+    dataset = open_dataset(source)
+    if system is None:
+        if len(dataset.systems) != 1:
+            raise InputError(
+                f"The data set {dataset.name} has several systems.",
+                got=", ".join(dataset.systems),
+                do="choose one with --system",
+            )
+        system = dataset.systems[0]
+    trajectory = dense_trajectory(dataset, system, protocol)
+    if bands:
+        trajectory = replace(trajectory, bands=bands)
+    name = dataset.name if dataset.name == system else f"{dataset.name}-{system}"
+    return SpectralSource(name, trajectory, dataset.content_hash, dataset, system)
+
+
+def _from_file(
+    path: Path,
+    protocol: SpectralProtocol,
+    bands: Mapping[str, tuple[float, float]] | None,
+    time_step: float | None,
+    velocity_unit: str | None,
+    velocities: Path | None,
+    cell: tuple[float, float, float] | None,
+) -> SpectralSource:
+    from aptbench.data.readers.cp2k import read_trajectory
+    from aptbench.data.readers.extended_xyz import read_extended_xyz_frames
+    from aptbench.spectra import uniform_time_step
+
+    if velocities is not None:
+        unit = velocity_unit or "bohr/atomic_time"
+        times, frames = read_trajectory(path, velocities, cell=cell, velocity_unit=unit)
+        step = uniform_time_step(times) if time_step is None else time_step
+    else:
+        frames = read_extended_xyz_frames(path, velocity_unit=velocity_unit)
+        if time_step is None:
+            raise InputError(
+                f"{path.name} does not state the time between its frames.",
+                expected="--time-step, in fs",
+            )
+        step = time_step
+    digest = hashlib.sha256(np.ascontiguousarray(frames.positions).tobytes())
+    trajectory = trajectory_of(frames, step, protocol, bands=bands, name=path.name)
+    return SpectralSource(path.stem, trajectory, digest.hexdigest())

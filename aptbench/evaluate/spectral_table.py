@@ -1,0 +1,94 @@
+"""Tables of spectra in the terminal: bands of models against the reference, and of channels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from aptbench.evaluate.spectral_study import SpectralStudy
+from aptbench.evaluate.trajectory import DenseTrajectory
+from aptbench.spectra.assignment import Assignment
+from aptbench.spectra.similarity import Band
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DENSE_COLUMNS = ("current_error", "band_integral_error", "relative_l1", "wasserstein1")
+SPARSE_COLUMNS = ("current_error", "band_integral_error")
+
+
+def spectral_table(study: SpectralStudy) -> Table:
+    """Return a table of scores, one row a model and band, intervals in brackets."""
+    from rich.table import Table
+
+    columns = DENSE_COLUMNS if study.dense else SPARSE_COLUMNS
+    reference = study.reference
+    title = f"{study.trajectory.protocol.name}, {len(study.trajectory.frames)} frames"
+    if reference is not None:
+        title += f"; {len(reference.label_frames)} labels {reference.theory}"
+    scores = {(s.model, s.band, s.metric): s for s in study.scores}
+    rows = list(dict.fromkeys((s.model, s.band) for s in study.scores))
+    if not rows:
+        table = Table("model", "band", "integral / cm^-2", title=title)
+        for name in study.models:
+            for place, ends in {"all": None, **study.trajectory.bands}.items():
+                band = Band(study.spectra.wavenumber, ends)
+                value = float(band.integral(study.spectra.spectrum(name).absorption))
+                ends_of = study.spectra.interval_of(band.integral(study.spectra.samples(name)))
+                table.add_row(name, place, with_interval(value, *ends_of))
+        return table
+    table = Table("model", "band", *(name.replace("_", " ") for name in columns), title=title)
+    for model, place in rows:
+        cells = []
+        for name in columns:
+            score = scores.get((model, place, name))
+            cells.append("" if score is None else with_interval(score.value, score.low, score.high))
+        table.add_row(model, place, *cells)
+    return table
+
+
+def channel_table(model: str, assignment: Assignment, trajectory: DenseTrajectory) -> Table:
+    """Return a table of the share of every channel in every band, in percent of the band."""
+    from rich.table import Table
+
+    bands = {
+        name: Band(assignment.total.wavenumber, ends)
+        for name, ends in {"all": None, **trajectory.bands}.items()
+    }
+    whole = {
+        name: float(band.integral(assignment.total.absorption)) for name, band in bands.items()
+    }
+    table = Table("family", "channel", *(f"{name} / %" for name in bands), title=model)
+    for family in assignment.families.values():
+        for name, values in zip(family.names, family.spectra, strict=True):
+            shares = [
+                f"{100 * float(band.integral(values)) / whole[place]:.1f}"
+                for place, band in bands.items()
+            ]
+            table.add_row(family.name, name, *shares)
+        table.add_section()
+    return table
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """Return a number with its interval to three digits, without brackets if there is none.
+
+    >>> with_interval(0.1234, 0.1, 0.2), with_interval(2.0, float("nan"), float("nan"))
+    ('0.123 [0.1, 0.2]', '2')
+    """
+    if not math.isfinite(value):
+        return "–"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.3g}"
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Return the ends of an interval in percent; nothing if there is none.
+
+    >>> percent_interval(-0.031, 0.2)
+    '[-3, +20]'
+    """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{100 * low:+.0f}, {100 * high:+.0f}]"
