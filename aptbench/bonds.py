@@ -61,11 +61,19 @@ def bonded_pairs(frame: Frames) -> Indices:
     return _pairs(frame)[0]
 
 
-def find_bonds(frame: Frames) -> Indices:
+def find_bonds(frame: Frames, *, strict: bool = True) -> Indices:
     """Return the bonds of molecules in one frame, shape (bond, 2).
 
     A hydrogen is bonded to the nearest heavy atom only, nonmetals by the distance, and metals to
     nothing: they are ions.
+
+    Parameters
+    ----------
+    frame : Frames
+        Only its first frame is looked at.
+    strict : bool
+        Refuse what follows. Without it a hydrogen between two heavy atoms goes to the nearer, and
+        one without a partner stays alone.
 
     Raises
     ------
@@ -78,7 +86,7 @@ def find_bonds(frame: Frames) -> Indices:
     >>> find_bonds(Frames([8, 1, 1], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])).tolist()
     [[0, 1], [0, 2]]
     """
-    pairs, length = _pairs(frame)
+    pairs, length = _pairs(frame, strict)
     numbers = frame.atomic_numbers
     covalent = np.isin(numbers[pairs], _NONMETALS).all(1)
     pairs, length = pairs[covalent], length[covalent]
@@ -90,11 +98,12 @@ def find_bonds(frame: Frames) -> Indices:
     order = np.lexsort((reach, mixed[:, 0]))
     mixed, reach = mixed[order], reach[order]
     owned, first = np.unique(mixed[:, 0], return_index=True)
-    _check_shared(mixed, reach, first)
+    if strict:
+        _check_shared(mixed, reach, first)
     free = pairs[n_light == 2]
     free = free[~np.isin(free, owned).any(1)]
     lonely = np.setdiff1d(np.flatnonzero(numbers == 1), np.concatenate([owned, free.ravel()]))
-    if len(lonely) and np.isin(numbers, _NONMETALS[1:]).any():
+    if strict and len(lonely) and np.isin(numbers, _NONMETALS[1:]).any():
         raise InputError(
             "A hydrogen of the first frame is bonded to nothing.",
             got=f"atoms {lonely[:10].tolist()}",
@@ -167,7 +176,7 @@ def nearest_image(vectors: Array, cell: npt.ArrayLike | None) -> Array:
     return np.asarray(vectors - fractions @ lattice)
 
 
-def _pairs(frame: Frames) -> tuple[Indices, Array]:
+def _pairs(frame: Frames, strict: bool = True) -> tuple[Indices, Array]:
     """Return pairs (pair, 2) within the limit of a bond, each once, and their distances."""
     import vesin
 
@@ -188,7 +197,7 @@ def _pairs(frame: Frames) -> tuple[Indices, Array]:
     close = (i < j) & (length <= bond_limits(numbers[i], numbers[j]))
     pairs = np.stack([i[close], j[close]], 1).astype(np.int64)
     length = length[close]
-    if len(length) and length.min() < OVERLAP:
+    if strict and len(length) and length.min() < OVERLAP:
         worst = int(np.argmin(length))
         raise InputError(
             "Two atoms of the first frame are in the same place.",

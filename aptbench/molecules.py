@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -255,20 +256,61 @@ class MoleculeTable:
             )
 
 
+def molecule_kinds(
+    frames: Frames, molecule: npt.ArrayLike | None = None
+) -> tuple[MoleculeKind, ...]:
+    """Return the molecules as `MoleculeTable.of` does, but without any check of their geometry.
+
+    Parameters
+    ----------
+    frames : Frames
+    molecule : array of int, shape (atom,), optional
+        A name for each atom; those of the frames if not given. Without either, molecules are found
+        from the distances of the first frame, a hydrogen between two heavy atoms going to the
+        nearer.
+
+    Returns
+    -------
+    tuple of MoleculeKind
+        In the order of their first molecule; molecules are in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If the names are no integers, one for each atom.
+
+    Examples
+    --------
+    >>> far = Frames([1, 8, 1], [[1.6, 0, 0], [0, 0, 0], [0, 0.96, 0]])
+    >>> [kind.formula for kind in molecule_kinds(far)]
+    ['H', 'HO']
+    >>> [kind.formula for kind in molecule_kinds(far, [7, 7, 7])]
+    ['H2O']
+    """
+    given = frames.molecule if molecule is None else molecule
+    if given is None:
+        names = connected_parts(frames.n_atoms, find_bonds(frames[0], strict=False))
+    else:
+        names = _names(given, frames.n_atoms)
+    return _kinds(frames.atomic_numbers, names)
+
+
 def _kinds(atomic_numbers: Indices, molecule: Indices) -> tuple[MoleculeKind, ...]:
-    order = np.lexsort((np.arange(len(molecule)), -atomic_numbers, molecule))
-    groups = np.split(order, np.flatnonzero(np.diff(molecule[order])) + 1)
+    # a stable sort: atoms of one element stay as in the frames
+    order = np.lexsort((-atomic_numbers, molecule))
+    starts = np.flatnonzero(np.diff(molecule[order], prepend=molecule[order[0]] - 1))
+    numbers, edges = atomic_numbers[order].tolist(), [*starts.tolist(), len(order)]
     found: dict[tuple[int, ...], list[int]] = {}
-    for index, atoms in enumerate(groups):
-        found.setdefault(tuple(atomic_numbers[atoms].tolist()), []).append(index)
+    for index, (start, stop) in enumerate(pairwise(edges)):
+        found.setdefault(tuple(numbers[start:stop]), []).append(index)
     return tuple(
         MoleculeKind(
-            _formula(numbers),
+            _formula(composition),
             np.array(members, np.int64),
-            np.array([groups[m] for m in members], np.int64),
-            np.array(numbers, np.int64),
+            order[starts[members][:, None] + np.arange(len(composition))],
+            np.array(composition, np.int64),
         )
-        for numbers, members in found.items()
+        for composition, members in found.items()
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from aptbench import Frames
 from aptbench.bonds import bond_limits, find_bonds, nearest_image
 from aptbench.errors import AlignmentError, InputError
-from aptbench.molecules import MoleculeTable
+from aptbench.molecules import MoleculeTable, molecule_kinds
 
 WATER = np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]], float)
 METHANOL = np.array(
@@ -126,6 +126,29 @@ def test_hydrogen_goes_to_the_nearest_heavy_atom_and_metals_bond_to_nothing() ->
     contact = Frames([12, 8, 1, 1], np.concatenate([[[-2.0, 0, 0]], WATER]))
     assert [kind.formula for kind in MoleculeTable.of(contact).kinds] == ["Mg", "H2O"]
     assert find_bonds(Frames([1, 1], [[0, 0, 0], [0.74, 0, 0]])).tolist() == [[0, 1]]
+
+
+def test_kinds_are_those_of_the_table_but_for_any_geometry() -> None:
+    frames = mixture()
+    for kinds in (
+        molecule_kinds(frames),
+        molecule_kinds(frames, MoleculeTable.of(frames).molecule),
+    ):
+        for kind, expected in zip(kinds, MoleculeTable.of(frames).kinds, strict=True):
+            assert kind.formula == expected.formula
+            assert np.array_equal(kind.atoms, expected.atoms)
+            assert np.array_equal(kind.molecules, expected.molecules)
+    shared = Frames([8, 1, 8], [[0, 0, 0], [1.21, 0, 0], [2.4, 0, 0]])
+    assert [(k.formula, k.atoms.tolist()) for k in molecule_kinds(shared)] == [
+        ("O", [[0]]),
+        ("HO", [[2, 1]]),
+    ]
+    assert [k.formula for k in molecule_kinds(Frames([8, 1, 1], WATER * 2))] == ["O", "H"]
+    assert [k.formula for k in molecule_kinds(Frames([8, 1, 1], WATER * 0.1))] == ["H2O"]
+    named = molecule_kinds(Frames([1, 8, 1, 8, 1, 1], 9 * np.eye(6)[:, :3]), [5, 5, 5, -2, -2, -2])
+    assert [k.atoms.tolist() for k in named] == [[[3, 4, 5], [1, 0, 2]]]
+    with pytest.raises(InputError, match="wrong length"):
+        molecule_kinds(frames, [0])
 
 
 def test_nearest_image_is_the_nearest_of_27() -> None:

@@ -35,7 +35,8 @@ def card_blocks(folder: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``summary``, ``theory``, ``charges``, ``convergence``, ``splits``: those that can be made.
+        ``summary``, ``systems``, ``theory``, ``charges``, ``convergence``, ``splits``: those that
+        can be made.
 
     Raises
     ------
@@ -45,90 +46,126 @@ def card_blocks(folder: Path) -> dict[str, str]:
     from aptbench.data import open_dataset
 
     dataset = open_dataset(folder.name)
-    (system,) = dataset.systems
     blocks = {
-        "summary": _summary(dataset, system),
-        "theory": _theory(dataset, system),
-        "charges": _charges(dataset, system),
+        "summary": _summary(dataset),
+        "systems": _systems(dataset),
+        "theory": _theory(dataset),
+        "charges": _charges(dataset),
     }
     if (folder / "convergence.json").exists():
         blocks["convergence"] = _convergence(json.loads((folder / "convergence.json").read_text()))
     splits = sorted((folder / "splits").glob("*.json"))
     if splits:
-        blocks["splits"] = _splits(dataset, system, splits)
+        blocks["splits"] = _splits(dataset, dataset.systems[0], splits)
     return blocks
 
 
-def _summary(dataset: Dataset, system: str) -> str:
-    frames = dataset.trajectory(system)
-    times = dataset.times(system)
+def _summary(dataset: Dataset) -> str:
+    rows: list[tuple[str, object]] = [
+        ("version", dataset.version),
+        ("content hash", f"`{dataset.content_hash}`"),
+    ]
+    if len(dataset.systems) == 1:
+        rows += _facts(dataset, dataset.systems[0]).items()
+    rows.append(("size on disk", f"{dataset.size / 1e6:.1f} MB"))
+    return markdown_table(["", ""], rows, numbers=False)
+
+
+def _systems(dataset: Dataset) -> str:
+    rows = []
+    for system in dataset.systems:
+        facts = _facts(dataset, system)
+        residual = dataset.quality(system)["sum_rule_residual"].max()
+        bands = [f"{name[6:]} {ends}" for name, ends in facts.items() if name.startswith("band: ")]
+        rows.append(
+            (
+                f"`{system}`",
+                facts["atoms"],
+                facts["frames"],
+                facts["length"],
+                facts["temperature of the frames"],
+                facts["labelled frames"],
+                f"{residual:.1e} e",
+                "; ".join(bands).replace(" cm^-1", "") or "–",
+            )
+        )
+    head = ["system", "atoms", "frames", "length", "temperature", "labelled", "acoustic sum"]
+    return markdown_table([*head, "bands / cm^-1"], rows, numbers=False)
+
+
+def _facts(dataset: Dataset, system: str) -> dict[str, object]:
+    frames, times = dataset.trajectory(system), dataset.times(system)
     composition = ", ".join(
         f"{int((frames.atomic_numbers == z).sum())} {SYMBOLS[z]}"
         for z in sorted(set(frames.atomic_numbers.tolist()), reverse=True)
     )
-    edges = " x ".join(f"{edge:g}" for edge in np.linalg.norm(frames.cell[0], axis=1))  # type: ignore[index]
-    rows = [
-        ("version", dataset.version),
-        ("content hash", f"`{dataset.content_hash}`"),
-        ("system", f"`{system}`"),
-        ("atoms", f"{frames.n_atoms} ({composition})"),
-        ("cell", f"{edges} angstrom"),
-        ("frames", f"{len(frames)}, every {times[1] - times[0]:g} fs"),
-        ("length", f"{times[-1] / 1000:g} ps"),
-        ("temperature of the frames", f"{frames.temperatures.mean():.1f} K"),
-        ("labelled frames", dataset.n_labels(system)),
-        *(
-            (f"band: {name}", f"{low:g} to {high:g} cm^-1")
-            for name, (low, high) in dataset.attrs.get("infrared_bands", {}).items()
-        ),
-        ("size on disk", f"{dataset.size / 1e6:.1f} MB"),
-    ]
-    return markdown_table(["", ""], rows, numbers=False)
+    facts: dict[str, object] = {
+        "system": f"`{system}`",
+        "atoms": f"{frames.n_atoms} ({composition})",
+    }
+    if frames.cell is not None:
+        edges = " x ".join(f"{edge:g}" for edge in np.linalg.norm(frames.cell[0], axis=1))
+        facts["cell"] = f"{edges} angstrom"
+    attrs = dataset.attrs
+    bands = attrs.get("infrared_bands_by_system", {}).get(system, attrs.get("infrared_bands", {}))
+    return facts | {
+        "frames": f"{len(frames)}, every {times[1] - times[0]:g} fs",
+        "length": f"{times[-1] / 1000:g} ps",
+        "temperature of the frames": f"{frames.temperatures.mean():.1f} K",
+        "labelled frames": dataset.n_labels(system),
+        **{f"band: {name}": f"{low:g} to {high:g} cm^-1" for name, (low, high) in bands.items()},
+    }
 
 
-def _theory(dataset: Dataset, system: str) -> str:
-    provenance: dict[str, Any] = dataset.system_attrs(system)["provenance"]
-    rows = [
-        (
-            f"{part}: {key.replace('_', ' ')}",
-            (f"{value:g}" if isinstance(value, float) else str(value)) + _UNITS.get(key, ""),
-        )
-        for part in ("labels", "sampling")
-        for key, value in provenance[part].items()
-        if not isinstance(value, list)
-    ]
-    stages = "; ".join(
-        f"{stage['ensemble']} {stage['steps']} steps" for stage in provenance["sampling"]["stages"]
-    )
-    rows.append(("sampling: stages", stages))
+def _theory(dataset: Dataset) -> str:
+    """Settings of labels and sampling; what differs between systems is said to."""
+    sources = [dataset.system_attrs(system)["provenance"] for system in dataset.systems]
+    rows = []
+    for part in ("labels", "sampling"):
+        for key, value in sources[0].get(part, {}).items():
+            same = all(source.get(part, {}).get(key) == value for source in sources)
+            if key == "stages":
+                text = "; ".join(f"{stage['ensemble']} {stage['steps']} steps" for stage in value)
+            elif isinstance(value, list | dict):
+                continue
+            else:
+                text = f"{value:g}" if isinstance(value, float) else str(value)
+                text += _UNITS.get(key, "")
+            rows.append((f"{part}: {key.replace('_', ' ')}", text if same else "by system"))
     return markdown_table(["setting", "value"], rows, numbers=False)
 
 
-def _charges(dataset: Dataset, system: str) -> str:
-    labelled = dataset.labelled(system)
-    isotropic = np.trace(labelled.apt, axis1=2, axis2=3) / 3
-    rows: list[tuple[str, str, str, str]] = []
-    for z in sorted(set(labelled.frames.atomic_numbers.tolist()), reverse=True):
-        mask = labelled.frames.atomic_numbers == z
-        mean = isotropic[:, mask].mean()
-        spread = labelled.apt[:, mask] - mean * np.eye(3)
-        rows.append(
-            (
-                SYMBOLS[z],
-                f"{mean:.4f}",
-                f"{isotropic[:, mask].std():.4f}",
-                f"{np.sqrt(np.mean(spread**2)):.4f}",
+def _charges(dataset: Dataset) -> str:
+    rows: list[tuple[str, ...]] = []
+    notes = []
+    several = len(dataset.systems) > 1
+    for system in dataset.systems:
+        labelled = dataset.labelled(system)
+        isotropic = np.trace(labelled.apt, axis1=2, axis2=3) / 3
+        for z in sorted(set(labelled.frames.atomic_numbers.tolist()), reverse=True):
+            mask = labelled.frames.atomic_numbers == z
+            mean = isotropic[:, mask].mean()
+            spread = labelled.apt[:, mask] - mean * np.eye(3)
+            rows.append(
+                (
+                    *([f"`{system}`"] if several else []),
+                    SYMBOLS[z],
+                    f"{mean:.4f}",
+                    f"{isotropic[:, mask].std():.4f}",
+                    f"{np.sqrt(np.mean(spread**2)):.4f}",
+                )
             )
-        )
-    quality = dataset.quality(system)
-    residual = quality["sum_rule_residual"]
+        quality = dataset.quality(system)
+        residual = quality["sum_rule_residual"]
+        if not several:
+            notes.append(
+                f"Acoustic sum over the {labelled.frames.n_atoms} atoms, rms over nine components: "
+                f"{residual.mean():.4f} e on average, {residual.max():.4f} e at most. Largest "
+                f"residual of a self-consistent field: {quality['scf_residual'].max():.1e}."
+            )
     head = ["element", "mean charge / e", "its spread / e", "rms about the mean charge / e"]
-    return (
-        markdown_table(head, rows)
-        + f"\n\nAcoustic sum over the {labelled.frames.n_atoms} atoms, rms over nine components: "
-        f"{residual.mean():.4f} e on average, {residual.max():.4f} e at most. Largest residual of "
-        f"a self-consistent field: {quality['scf_residual'].max():.1e}."
-    )
+    table = markdown_table([*(["system"] if several else []), *head], rows)
+    return "\n\n".join([table, *notes])
 
 
 def _convergence(measured: dict[str, Any]) -> str:

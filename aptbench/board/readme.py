@@ -39,24 +39,26 @@ def readme_blocks(project: Path) -> dict[str, str]:
 
 def _data() -> str:
     from aptbench.data import catalog, open_dataset
+    from aptbench.evaluate.reference_currents import theory_in_words
 
     rows = []
     for name in catalog():
         dataset = open_dataset(name)
-        for system in dataset.systems:
+        for index, system in enumerate(dataset.systems):
             theory = dataset.system_attrs(system)["provenance"].get("labels", {})
             times = dataset.times(system)
             residual = dataset.quality(system)["sum_rule_residual"]
+            first = index == 0
             rows.append(
                 (
-                    f"[`{name}`](datasets/{name}/card.md) {dataset.version}",
+                    f"[`{name}`](datasets/{name}/card.md) {dataset.version}" if first else "",
                     f"`{system}`",
                     dataset.n_atoms(system),
                     f"{dataset.n_frames(system)} ({times[-1] / 1000:g} ps)",
                     dataset.n_labels(system),
-                    f"{theory.get('functional')}/{theory.get('basis')}",
-                    f"{np.mean(residual):.3f} e",
-                    f"{dataset.size / 1e6:.1f} MB",
+                    theory_in_words(theory),
+                    f"{np.mean(residual):.2g} e",
+                    f"{dataset.size / 1e6:.1f} MB" if first else "",
                 )
             )
     head = ["data set", "system", "atoms", "frames", "labelled", "theory", "acoustic sum", "size"]

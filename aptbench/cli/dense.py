@@ -29,7 +29,7 @@ def dense(
         Path | None, typer.Option(help="Folder for the raw files [default: raw/NAME].")
     ] = None,
     build: Annotated[
-        bool, typer.Option("--build", help="Write the store NAME.zarr of the chosen systems.")
+        bool, typer.Option("--build", help="Write the store NAME.zarr of all systems.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -39,7 +39,7 @@ def dense(
     """
     from aptbench.data import write_dataset
     from aptbench.data.quantization import TENSOR_ATTRS
-    from aptbench.errors import UnknownNameError
+    from aptbench.errors import InputError, UnknownNameError
     from aptbench.reference.dense_recipe import DenseRecipe
 
     settings = DenseRecipe.read(recipe)
@@ -48,6 +48,12 @@ def dense(
         if name not in known:
             raise UnknownNameError(f"system of {recipe}", name, known)
     chosen = [entry for entry in settings.systems if not system or entry.name in system]
+    if build and len(chosen) < len(known):
+        raise InputError(
+            "A store has all systems of its recipe.",
+            got=f"--system {', '.join(entry.name for entry in chosen)}",
+            do="leave out '--system', or take the other systems out of the recipe",
+        )
     systems: dict[str, SystemData] = {}
     with _progress() as bar:
         for entry in chosen:

@@ -167,6 +167,7 @@ def split(
         tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
     ] = (0.6, 0.2, 0.2),
     gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
+    version: Annotated[int, typer.Option(min=1, help="Version of the task.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -202,6 +203,7 @@ def split(
         gap_fs=gap_fs,
         rule="contiguous blocks of time in the order training, validation, test; shares "
         f"{shares}; labels in the gaps of {gap_fs:g} fs are left out",
+        version=version,
     )
     check_split(made, data)
     path = write_split(made, split_path(data.name, name), overwrite=force)

@@ -1,4 +1,4 @@
-"""`aptbench refresh`: the generated tables of README and cards."""
+"""`aptbench refresh`: the generated tables of README, cards and docs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def refresh(
         bool, typer.Option("--check", help="Change nothing; exit code 1 if a table has drifted.")
     ] = False,
 ) -> None:
-    """Make the tables of the README and of the cards anew from data and results."""
+    """Make the tables of README, cards and docs anew from data and results."""
     from aptbench.board.card import card_blocks
+    from aptbench.board.documents import document_blocks
     from aptbench.board.generated import refresh_file
     from aptbench.board.readme import readme_blocks
     from aptbench.data import root
@@ -29,9 +30,11 @@ def refresh(
         for card in sorted(project.glob("datasets/*/card.md"))
         if refresh_file(card, card_blocks(card.parent), check=check)
     ]
-    readme = project / "README.md"
-    if refresh_file(readme, readme_blocks(project), check=check):
-        drifted.append(readme)
+    pages = {
+        project / "README.md": readme_blocks(project),
+        project / "docs" / "spectra.md": document_blocks(project),
+    }
+    drifted += [page for page, blocks in pages.items() if refresh_file(page, blocks, check=check)]
     for path in drifted:
         typer.echo(f"{'drifted' if check else 'refreshed'}: {path.relative_to(project)}")
     raise typer.Exit(1 if check and drifted else 0)

@@ -167,7 +167,7 @@ def assign(
     """
     from aptbench.data import root
     from aptbench.errors import InputError
-    from aptbench.evaluate.spectral_files import write_assignment
+    from aptbench.evaluate.spectral_files import errors_of_channels, write_assignment
     from aptbench.evaluate.spectral_study import REFERENCE
     from aptbench.evaluate.trajectory import molecular_currents
     from aptbench.spectra.assignment import assign as assign_currents
@@ -198,10 +198,12 @@ def assign(
         return
     from rich.console import Console
 
-    from aptbench.evaluate.spectral_table import channel_table
+    from aptbench.evaluate.spectral_table import channel_error_table, channel_table
 
     for name, assignment in assignments.items():
         Console(highlight=False).print(channel_table(name, assignment, trajectory))
+    for name, errors in errors_of_channels(assignments, trajectory).items():
+        Console(highlight=False).print(channel_error_table(name, errors))
     typer.echo(f"Figures, CSV, JSON and Zarr: {folder}", err=True)
 
 

@@ -240,7 +240,7 @@ def cache_key(
     code = hashlib.sha256()
     package = Path(aptbench.__file__).parent
     for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).parts[0] in ("models", "spectra", "frames.py", "units.py"):
+        if path.relative_to(package).parts[0] in ("models", "frames.py", "units.py"):
             code.update(path.read_bytes())
     versions = {}
     for library in ("numpy", "torch", "e3nn", "vesin"):

@@ -26,9 +26,10 @@ from aptbench.evaluate.spectral_figures import (
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
 from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.spectra.assignment import Assignment
+from aptbench.spectra.band import Band
+from aptbench.spectra.channel_errors import FamilyError, channel_errors
 from aptbench.spectra.power import power_spectrum
 from aptbench.spectra.reduction import scratch_array
-from aptbench.spectra.similarity import Band
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -177,9 +178,35 @@ def write_assignment(
             },
             "channels_cm-2": integrals,
         }
+    for model, errors in errors_of_channels(assignments, trajectory).items():
+        result[model]["errors"] = {
+            name: {
+                "relative_l1": family.relative_l1,
+                "sum_of_channels": family.sum_of_channels,
+                "hidden": family.hidden,
+                "channels": {
+                    e.channel: {"relative_l1": e.relative_l1, "bands": dict(e.bands)}
+                    for e in family.channels
+                },
+            }
+            for name, family in errors.items()
+        }
     plain = _plain({"protocol": trajectory.protocol.name, "models": result})
     write_atomically(folder / "channels.json", json.dumps(plain, indent=1) + "\n")
     return plain
+
+
+def errors_of_channels(
+    assignments: Mapping[str, Assignment], trajectory: DenseTrajectory
+) -> dict[str, Mapping[str, FamilyError]]:
+    """Return the errors of the channels of every model, where there is a reference assignment."""
+    if REFERENCE not in assignments:
+        return {}
+    return {
+        model: channel_errors(assignment, assignments[REFERENCE], trajectory.bands)
+        for model, assignment in assignments.items()
+        if model != REFERENCE
+    }
 
 
 def _names(study: SpectralStudy) -> Sequence[str]:

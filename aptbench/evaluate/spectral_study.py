@@ -13,11 +13,11 @@ from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.reference_currents import ReferenceCurrents
 from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.spectra import Spectrum
+from aptbench.spectra.band import Band
 from aptbench.spectra.debiased import DebiasedSpectrum, debiased_spectrum
 from aptbench.spectra.dipole import dipole_absorption
 from aptbench.spectra.fidelity import WHOLE, interval_of, noise_floor
 from aptbench.spectra.sampled import SampledSpectra, sampled_spectra
-from aptbench.spectra.similarity import Band
 from aptbench.spectra.spectral_metrics import SPECTRAL_METRICS
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ Ends = tuple[float, float]
 
 REFERENCE: Final = "reference"
 """Name of the reference among the spectra, where every frame is labelled."""
+NOISE_FLOOR: Final = "half against half"
+"""Name of the row that compares the reference of one half of the trajectory with the other's."""
 _ERROR: Final = "error of "
 MINIMUM_LABELS: Final = 3
 
@@ -298,7 +300,7 @@ def _dense_scores(study: SpectralStudy) -> list[SpectralScore]:
         for name, value in numbers.items():
             rows.append(
                 SpectralScore(
-                    "noise floor (half against half)",
+                    NOISE_FLOOR,
                     place,
                     name,
                     SPECTRAL_METRICS[name].unit,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aptbench.evaluate.spectral_study import SpectralStudy
 from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.spectra.assignment import Assignment
-from aptbench.spectra.similarity import Band
+from aptbench.spectra.band import Band
+from aptbench.spectra.channel_errors import FamilyError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,10 +64,25 @@ def channel_table(model: str, assignment: Assignment, trajectory: DenseTrajector
     for family in assignment.families.values():
         for name, values in zip(family.names, family.spectra, strict=True):
             shares = [
-                f"{100 * float(band.integral(values)) / whole[place]:.1f}"
+                f"{round(100 * float(band.integral(values)) / whole[place], 1) + 0.0:.1f}"
                 for place, band in bands.items()
             ]
             table.add_row(family.name, name, *shares)
+        table.add_section()
+    return table
+
+
+def channel_error_table(model: str, errors: Mapping[str, FamilyError]) -> Table:
+    """Return a table of the error of every channel in percent of the spectrum of the reference."""
+    from rich.table import Table
+
+    title = f"{model} against the reference: area of the error, % of the area of the spectrum"
+    table = Table("family", "channel", "error / %", title=title)
+    for family in errors.values():
+        for error in family.channels:
+            table.add_row(family.family, error.channel, f"{100 * error.relative_l1:.1f}")
+        table.add_row(family.family, "total", f"{100 * family.relative_l1:.1f}")
+        table.add_row(family.family, "hidden by cancellation", f"{100 * family.hidden:.1f}")
         table.add_section()
     return table
 

@@ -93,7 +93,7 @@ def dense_trajectory(
     """Return the trajectory of a system for a spectrum.
 
     The temperature is that of the velocities, whatever a thermostat before was set to; the bands
-    are those of the attribute ``infrared_bands`` of the data set (of all systems, or by system),
+    are those of the attributes ``infrared_bands_by_system`` or ``infrared_bands`` of the data set,
     or of the protocol for water. An isolated system is divided by 1000 angstrom^3.
 
     Raises
@@ -105,8 +105,9 @@ def dense_trajectory(
     """
     times = dataset.times(system)
     frames = StoredFrames(dataset, system)
-    stated = dataset.attrs.get("infrared_bands", {})
-    stated = stated.get(system, stated)
+    attrs = dataset.attrs
+    by_system = attrs.get("infrared_bands_by_system", {})
+    stated = by_system.get(system, attrs.get("infrared_bands", {}))
     return trajectory_of(
         frames,
         uniform_time_step(times),

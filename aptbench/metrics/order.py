@@ -9,6 +9,7 @@ from typing import Final, Literal
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.bonds import nearest_image
 from aptbench.errors import AlignmentError
 from aptbench.frames import Frames
 from aptbench.metrics.sum_rules import (
@@ -16,6 +17,7 @@ from aptbench.metrics.sum_rules import (
     line_integral_residual,
     rotational_sum_rule_residual,
 )
+from aptbench.molecules import molecule_kinds
 
 Array = npt.NDArray[np.float64]
 
@@ -25,8 +27,6 @@ MINIMUM_SIGMA: Final = 4.0
 """Smallest contrast in units of its standard error that decides."""
 CLEAR_SCORE: Final = 0.8
 """Contrast that decides from a single sample, where the rule is exact."""
-BOND: Final = 1.85
-"""Longest bond between two heavy atoms in angstrom, where no table of molecules is given."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,11 @@ def _residuals(
         yield "rotational sum rule of the isolated system", whole[0], whole[1], True
     given: list[Array] = []
     swapped: list[Array] = []
-    for atoms in _molecules(frames):
-        places = _whole(frames, atoms)
+    for atoms in (row for kind in molecule_kinds(frames) for row in kind.atoms):
+        if len(atoms) < 2:
+            continue
+        from_first = frames.positions[:, atoms] - frames.positions[:, atoms[:1]]
+        places = nearest_image(from_first, frames.cell)
         for one, kept in zip(both, (given, swapped), strict=True):
             part = correct_acoustic_sum_rule(one[:, atoms], "mean")
             kept.append(np.sum(rotational_sum_rule_residual(part, places) ** 2, (-1, -2)))
@@ -154,39 +157,3 @@ def _decide(rule: str, given: Array, swapped: Array, exact: bool) -> OrderVerdic
     if not clear:
         return OrderVerdict("undecided", score, explanation)
     return OrderVerdict("pol,disp" if score > 0 else "disp,pol", score, explanation)
-
-
-def _molecules(frames: Frames) -> list[npt.NDArray[np.int64]]:
-    table = frames.molecule if frames.molecule is not None else _bonded(frames)
-    groups = (np.flatnonzero(table == name) for name in np.unique(table))
-    return [atoms for atoms in groups if len(atoms) > 1]
-
-
-def _whole(frames: Frames, atoms: npt.NDArray[np.int64]) -> Array:
-    """Positions (frame, atom, xyz) from the first atom of a molecule, by the nearest images."""
-    vectors = frames.positions[:, atoms] - frames.positions[:, atoms[:1]]
-    return _nearest(vectors, frames.cell)
-
-
-def _nearest(vectors: Array, cell: Array | None) -> Array:
-    if cell is None:
-        return vectors
-    fractions = np.einsum("f...x,fxk->f...k", vectors, np.linalg.inv(cell))
-    return vectors - np.einsum("f...k,fkx->f...x", np.round(fractions), cell)
-
-
-def _bonded(frames: Frames) -> npt.NDArray[np.int64]:
-    """Molecules of the first frame: heavy atoms within a bond, hydrogen on the nearest of them."""
-    from scipy.sparse.csgraph import connected_components
-
-    first = frames[0]
-    positions = first.positions[0]
-    vectors = _nearest((positions[:, None] - positions[None])[None], first.cell)[0]
-    distance = np.linalg.norm(vectors, axis=-1)
-    heavy = frames.atomic_numbers > 1
-    bonds = (distance < BOND) & heavy[:, None] & heavy[None]
-    if heavy.any():
-        light = np.flatnonzero(~heavy)
-        owners = np.flatnonzero(heavy)[np.argmin(distance[np.ix_(light, heavy)], axis=1)]
-        bonds[light, owners] = True
-    return np.asarray(connected_components(bonds, directed=False)[1], np.int64)

@@ -1,6 +1,6 @@
 """Synthetic systems whose tensors, dipoles and spectra are exact."""
 
-from aptbench.oracle.dynamics import kinetic_temperature, thermal_velocities, velocity_verlet
+from aptbench.oracle.dynamics import thermal_velocities, velocity_verlet
 from aptbench.oracle.liquid import cluster, labelled_liquid, liquid
 from aptbench.oracle.oscillators import ChargedOscillators
 from aptbench.oracle.point_charges import PointCharges
@@ -11,7 +11,6 @@ __all__ = [
     "PointCharges",
     "PolarizableWater",
     "cluster",
-    "kinetic_temperature",
     "labelled_liquid",
     "liquid",
     "thermal_velocities",

@@ -104,11 +104,3 @@ def thermal_velocities(frames: Frames, temperature: float, seed: int) -> Array:
     width = np.sqrt(BOLTZMANN_EV * temperature * ACCELERATION / mass)
     v = width * np.random.default_rng(seed).normal(size=frames.positions.shape)
     return v - np.sum(mass * v, axis=-2, keepdims=True) / mass.sum()
-
-
-def kinetic_temperature(frames: Frames) -> Array:
-    """Return the temperature in K of each frame from its velocities, shape (frame,)."""
-    if frames.velocities is None:
-        raise InputError("The temperature needs velocities, and the frames have none.")
-    twice = np.einsum("a,fax,fax->f", frames.masses, frames.velocities, frames.velocities)
-    return twice / ACCELERATION / (3 * (frames.n_atoms - 1) * BOLTZMANN_EV)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
+from aptbench.molecules import molecule_kinds
 from aptbench.oracle.ewald import Multipoles, pairs
 from aptbench.units import ELEMENTARY_CHARGE, VACUUM_PERMITTIVITY
 
@@ -260,15 +261,12 @@ class _System:
 
 def _water_molecules(frames: Frames) -> npt.NDArray[np.int64]:
     """Return the atoms of each molecule, oxygen first, shape (molecule, 3)."""
-    numbers = frames.atomic_numbers
     three = np.arange(frames.n_atoms) // 3
-    table = three if frames.molecule is None else frames.molecule
-    groups = [np.flatnonzero(table == name) for name in np.unique(table)]
-    atoms = [group[np.argsort(-numbers[group], kind="stable")] for group in groups]
-    if any(numbers[group].tolist() != [8, 1, 1] for group in atoms):
+    kinds = molecule_kinds(frames, three if frames.molecule is None else frames.molecule)
+    if [kind.formula for kind in kinds] != ["H2O"]:
         raise InputError(
             "The polarizable water model knows only water.",
             got=f"{frames.n_atoms} atoms, not all in molecules of one O and two H",
             expected="atoms in the order O H H, or Frames with a 'molecule' for each atom",
         )
-    return np.array(atoms)
+    return kinds[0].atoms

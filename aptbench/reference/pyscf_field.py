@@ -64,7 +64,7 @@ class PyscfField:
                 f"grid_level {self.grid_level}",
             )
         try:
-            import pyscf  # type: ignore[import-untyped]  # noqa: F401
+            import pyscf  # noqa: F401
         except ImportError:
             raise MissingEngineError(
                 "The library PySCF is not installed.", do="pip install pyscf"

@@ -5,7 +5,8 @@ from aptbench.spectra.correlation import correlation
 from aptbench.spectra.current import current
 from aptbench.spectra.protocol import IR1, PROTOCOLS, WATER_BANDS, SpectralProtocol, get_protocol
 from aptbench.spectra.quantum import QUANTUM_CORRECTIONS, quantum_factor
-from aptbench.spectra.spectrum import Spectrum, relative_l1
+from aptbench.spectra.spectral_metrics import relative_l1
+from aptbench.spectra.spectrum import Spectrum
 
 __all__ = [
     "IR1",

@@ -93,8 +93,9 @@ class Assignment:
         """
         import xarray as xr
 
-        families = [f.name for f in self.families.values() for _ in f.names]
-        names = [name for f in self.families.values() for name in f.names]
+        # objects: the Zarr specification has no strings of fixed width
+        families = np.array([f.name for f in self.families.values() for _ in f.names], object)
+        names = np.array([name for f in self.families.values() for name in f.names], object)
         spectra = np.concatenate([f.spectra for f in self.families.values()])
         attrs = {"units": "cm-1", "long_name": "absorption n alpha, Napierian"}
         return xr.Dataset(

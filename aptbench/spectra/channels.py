@@ -201,6 +201,7 @@ FAMILIES: Final = MappingProxyType(
 """Families of channels; each adds up to the total. The last two need several kinds of molecules."""
 
 _OF_MIXTURES: Final = ("kind", "solute shell")
+_OF_MANY: Final = ("mode-self", "distance", "solvation shell")
 
 
 def channel_correlations(
@@ -213,18 +214,24 @@ def channel_correlations(
     UnknownNameError
         If a family is unknown.
     InputError
-        If a family needs several kinds of molecules and there is one.
+        If a family needs several molecules, or kinds of molecules, and there is one.
     """
-    single = len(channels.currents.table.kinds) == 1
-    usual = [name for name in FAMILIES if not (single and name in _OF_MIXTURES)]
+    table = channels.currents.table
+    lacking: list[str] = []
+    if len(table.kinds) == 1:
+        lacking += _OF_MIXTURES
+    if len(table) == 1:
+        lacking += _OF_MANY
+    usual = [name for name in FAMILIES if name not in lacking]
     made: dict[str, BlockCorrelation] = {}
     for name in usual if families is None else families:
         if name not in FAMILIES:
             raise UnknownNameError("family of channels", name, FAMILIES)
         if name not in usual:
+            wanted = "kinds of molecules" if name in _OF_MIXTURES else "molecules"
             raise InputError(
-                f"The channels {name!r} need several kinds of molecules.",
-                got=f"only {channels.currents.table.kinds[0].formula}",
+                f"The channels {name!r} need several {wanted}.",
+                got=f"only {table.kinds[0].formula}",
                 expected=f"one of {', '.join(usual)}",
             )
         family: Callable[[Channels], BlockCorrelation] = FAMILIES[name]

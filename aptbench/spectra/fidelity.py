@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from aptbench.bootstrap import BlockBootstrap
 from aptbench.errors import AlignmentError, InputError
-from aptbench.spectra.similarity import Band
+from aptbench.spectra.band import Band, Ends
 from aptbench.spectra.spectral_metrics import (
     SPECTRAL_METRICS,
     SpectralMetric,
@@ -20,7 +20,6 @@ from aptbench.spectra.spectral_metrics import (
 from aptbench.spectra.spectrum import Spectrum
 
 Array = npt.NDArray[np.float64]
-Ends = tuple[float, float]
 
 WHOLE: Final = "all"
 """Name of the whole grid among the bands of `fidelity`."""

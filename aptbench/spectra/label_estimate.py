@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 from aptbench.spectra.absorption import lag_transform
 from aptbench.spectra.correlation import correlation
-from aptbench.spectra.label_sample import LabelSample, channels, local_response, standard_error
+from aptbench.spectra.label_sample import (
+    LabelSample,
+    channels,
+    leave_one_out,
+    local_response,
+    standard_error,
+)
 from aptbench.spectra.residual import ResidualShape
 
 Array = npt.NDArray[np.float64]
@@ -25,7 +31,23 @@ NARROWEST = 2.0
 class LabelEstimate:
     """Estimates from all labels in row 0, and without each cluster in the others.
 
-    Spectra are classical, in cm^-1, (row, wavenumber); squares in (e angstrom/fs)^2, (row,).
+    Parameters
+    ----------
+    cross : array, shape (row, wavenumber)
+        Cross spectrum of model and residual, classical, in cm^-1.
+    unshrunk : array, shape (row, wavenumber)
+        The same with all of what the channels of the model leave.
+    shrunk : array, shape (row, wavenumber)
+        Replicates whose spread is the uncertainty of what was shrunk away.
+    residual : array, shape (row, wavenumber)
+        Spectrum of the residual, in cm^-1.
+    coherent, deviation : array, shape (wavenumber,)
+        Its coherent part, and the standard uncertainty of the rest, in cm^-1.
+    mean_square : array, shape (row,)
+        Of the residual, in (e angstrom/fs)^2.
+    current_error : array, shape (row,)
+        Relative error of the model current.
+    method : str
     """
 
     cross: Array
@@ -42,6 +64,7 @@ class LabelEstimate:
     def of(
         cls, shape: ResidualShape, sample: LabelSample, rates: Array, control_variate: bool
     ) -> LabelEstimate:
+        """Estimate from labels, with the model current at all frames, (frame, pol)."""
         protocol, time_step = shape.protocol, shape.time_step
         edges = shape.edges
         # too few labels for a coefficient a cell: one for all, and no assumption on what it leaves
@@ -53,20 +76,19 @@ class LabelEstimate:
         columns = np.concatenate([sample.residual[..., None], own], 2)
 
         products = sample.mean_product(columns, 0)
-        size = np.trace(products[:, 1:, 1:], axis1=1, axis2=2) + np.finfo(float).tiny
+        # a channel in which the model has nothing must not make the equations singular
+        size = np.maximum(np.trace(products[:, 1:, 1:], axis1=1, axis2=2), 1e-200)
         tiny = 1e-14 * size[:, None, None] * np.eye(own.shape[2])
         slope = np.linalg.solve(products[:, 1:, 1:] + tiny, products[:, 1:, :1])[..., 0]
         known = _shared_spectra(shape, parts, rates)
         response = shape.factor * local_response(
             rates, sample.frames, time_step=time_step, protocol=protocol
         )
-        local = np.einsum("lpa,lpw->law", columns, response)
-        periodograms = sample.mean(local)
         fitted = slope if control_variate else np.zeros_like(slope)
-        rest = periodograms[:, 0] - np.einsum("ra,raw->rw", fitted, periodograms[:, 1:])
+        rest = _mean_of_leftover(sample, columns, fitted, response)
         keep, extra = np.ones_like(rest[0]), np.zeros_like(rest[0])
         if control_variate and not few:
-            scores = local[:, 0] - fitted[0] @ local[:, 1:]
+            scores = np.einsum("lp,lpw->lw", sample.residual - own @ fitted[0], response)
             keep, extra = _shrinkage(sample, scores, rest[0], shape)
         cross = fitted @ known + keep * rest
 
@@ -113,6 +135,16 @@ class LabelEstimate:
             np.sqrt(mean_square / reference),
             _method(control_variate, lags, time_step),
         )
+
+
+def _mean_of_leftover(sample: LabelSample, columns: Array, slope: Array, response: Array) -> Array:
+    """Mean of what the channels leave of the residual, times the response, (row, wavenumber)."""
+    weights = np.concatenate([np.ones((len(slope), 1)), -slope], 1)
+    total = weights @ np.tensordot(columns, response, ((0, 1), (0, 1)))
+    # each row leaves out one cluster, with the coefficients of that row
+    left_out = np.einsum("lpa,la->lp", columns, weights[1 + sample.cluster])
+    total[1:] -= sample.sums(np.einsum("lp,lpw->lw", left_out, response))
+    return np.asarray(total / leave_one_out(sample.counts)[:, None])
 
 
 def _finer(shape: ResidualShape, n_channels: int) -> Array:

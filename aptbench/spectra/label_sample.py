@@ -99,10 +99,6 @@ class LabelSample:
         starts = np.flatnonzero(np.diff(self.cluster, prepend=-1))
         return np.asarray(np.add.reduceat(values, starts, axis=0))
 
-    def mean(self, values: Array) -> Array:
-        """Return means over labels, shape (1 + cluster, ...): of all, and without each cluster."""
-        return leave_one_out(self.sums(values)) / _column(leave_one_out(self.counts), values.ndim)
-
     def lags(self, limit: int) -> Integers:
         """Return the lags, in frames, that half of the clusters and at least three have."""
         seen: dict[int, set[int]] = {}

@@ -18,7 +18,7 @@ from aptbench.spectra.modes import mode_names, molecular_modes
 
 Array = npt.NDArray[np.float64]
 
-IN_MEMORY: Final = 2**29
+IN_MEMORY: Final = 2**27
 """Size in bytes from which an array of currents is kept in a temporary file."""
 
 

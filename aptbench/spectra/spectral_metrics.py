@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
+from aptbench.spectra.band import Band, Ends
 from aptbench.spectra.peaks import highest_peak
 from aptbench.spectra.similarity import (
-    Band,
     clipped_fraction,
     cosine_similarity,
     information_similarity,
@@ -29,7 +29,6 @@ from aptbench.spectra.similarity import (
 from aptbench.spectra.spectrum import Spectrum
 
 Array = npt.NDArray[np.float64]
-Ends = tuple[float, float]
 Kernel = Callable[[Band, Array, Array], Array]
 
 
@@ -259,6 +258,37 @@ def get_spectral_metric(name: str) -> SpectralMetric:
     return SPECTRAL_METRICS[name]
 
 
+def relative_l1(spectrum: Spectrum, reference: Spectrum, band: Ends | None = None) -> float:
+    r"""Return the relative difference of two spectra on the absolute scale.
+
+    Parameters
+    ----------
+    spectrum, reference : Spectrum
+        Of the same protocol and grid.
+    band : tuple of float, optional
+        Ends of a band in cm^-1; the whole grid if not given.
+
+    Returns
+    -------
+    float
+        :math:`\int |a - a_\mathrm{ref}| d\tilde\nu / \int |a_\mathrm{ref}| d\tilde\nu`: 0 for equal
+        spectra, 2 for two of equal area that share nothing.
+
+    Raises
+    ------
+    AlignmentError, InputError
+        As `SpectralMetric`, of which it is the first.
+
+    Examples
+    --------
+    >>> from aptbench.spectra import IR1
+    >>> one, half = (Spectrum(np.arange(5.0), np.full(5, k), IR1) for k in (1.0, 0.5))
+    >>> relative_l1(half, one)
+    0.5
+    """
+    return SPECTRAL_METRICS["relative_l1"](spectrum, reference, band)
+
+
 def comparable_band(spectrum: Spectrum, reference: Spectrum, ends: Ends | None = None) -> Band:
     """Return the band in which two spectra can be compared.
 
@@ -270,11 +300,8 @@ def comparable_band(spectrum: Spectrum, reference: Spectrum, ends: Ends | None =
 
     Raises
     ------
-    AlignmentError
-        If protocol or grid differ.
-    InputError
-        If a spectrum is not finite, the band does not lie on the grid or is narrower than the
-        broadening of the protocol, or the reference has no intensity in it.
+    AlignmentError, InputError
+        As `SpectralMetric`.
     """
     if spectrum.protocol != reference.protocol or not np.array_equal(
         spectrum.wavenumber, reference.wavenumber

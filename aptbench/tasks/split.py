@@ -33,6 +33,8 @@ class Split(BaseModel):
         Least time in fs between two labels of different parts.
     rule : str
         How the division was made, in words.
+    version : int
+        Of the task: another division, or one of other data, is a new version.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +48,7 @@ class Split(BaseModel):
     test: tuple[Index, ...] = Field(min_length=1)
     gap_fs: float = Field(ge=0, allow_inf_nan=False)
     rule: str = Field(min_length=1)
+    version: int = Field(1, ge=1)
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
@@ -54,8 +57,8 @@ class Split(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 over everything but the name and the words of the rule."""
-        content = self.model_dump(mode="json", exclude={"name", "rule"})
+        """SHA-256 over everything but the name, the words of the rule, and the version."""
+        content = self.model_dump(mode="json", exclude={"name", "rule", "version"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

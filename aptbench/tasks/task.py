@@ -92,29 +92,31 @@ def load_task(name: str) -> Task:
     Parameters
     ----------
     name : str
-        ``dataset/split``, with or without the version: ``water/iid`` or ``water/iid@1``.
+        ``dataset/split``, with or without the version: ``water/iid`` or ``water/iid@2``.
 
     Raises
     ------
     UnknownNameError
         If there is no such task; the message proposes the nearest.
     InputError
-        If the split file is damaged or belongs to another data set, or the version is not 1.
+        If the split file is damaged or belongs to another data set, or the version is another one.
     """
     base, _, version = name.partition("@")
     known = available_tasks()
     if base not in known:
         raise UnknownNameError("task", name, known)
-    if version not in ("", "1"):
-        raise InputError(
-            f"The task {base!r} has no version {version!r}.", expected=f"{base}@1 or {base}"
-        )
     dataset, split_name = base.split("/")
     split = read_split(split_path(dataset, split_name))
+    if version not in ("", str(split.version)):
+        raise InputError(
+            f"The task {base!r} has no version {version!r} here.",
+            expected=f"{base}@{split.version} or {base}",
+            do="an earlier version is in the release of aptbench that had it",
+        )
     if (split.dataset, split.name) != (dataset, split_name):
         raise InputError(
             f"The split file of the task {base!r} is in the wrong place.",
             got=f"a split named {split.dataset}/{split.name}",
             expected=base,
         )
-    return Task(base, 1, split)
+    return Task(base, split.version, split)

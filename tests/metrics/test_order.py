@@ -34,6 +34,33 @@ def test_atoms_cannot_tell() -> None:
     assert "no rule applies" in verdict.explanation
 
 
+def test_molecules_are_found_whatever_their_geometry() -> None:
+    """Shared protons, networks and scattered images are no errors."""
+    rng = np.random.default_rng(1)
+    water = np.array([[0, 0, 0], [0.76, 0.59, 0], [-0.76, 0.59, 0]])
+    turns = np.linalg.qr(rng.normal(size=(27, 3, 3)))[0]
+    corners = 3.5 * np.stack(np.meshgrid(*[np.arange(3)] * 3), -1).reshape(27, 1, 3)
+    positions = (water @ turns + corners).reshape(1, 81, 3)
+    local = rng.normal(size=(3, 3, 3))
+    local -= local.mean(0)
+    apt = np.einsum("mba,ibc,mcd->miad", turns, local, turns).reshape(1, 81, 3, 3)
+    frames = Frames([8, 1, 1] * 27, positions, [10.5] * 3, molecule=np.repeat(np.arange(27), 3))
+    score = check_index_order(frames, apt).score
+    assert abs(score) > 1e-3
+    scattered = positions + 10.5 * rng.integers(-2, 3, size=(1, 81, 3))
+    for other in (frames, frames.replace(positions=scattered)):
+        for molecule in (None, frames.molecule):
+            found = check_index_order(other.replace(molecule=molecule), apt).score
+            assert found == pytest.approx(score)
+    shared = positions.copy()
+    shared[0, 1] = (shared[0, 0] + shared[0, 3]) / 2
+    verdict = check_index_order(frames.replace(positions=shared, molecule=None), apt)
+    assert "samples" in verdict.explanation
+    diamond = Frames([6, 6], [[0, 0, 0], [0.89, 0.89, 0.89]], 1.78 * (1 - np.eye(3)))
+    tensors = np.array([1.0, -1.0])[:, None, None] * np.eye(3)
+    assert check_index_order(diamond, tensors[None]).order == "undecided"
+
+
 def test_shapes_must_fit() -> None:
     with pytest.raises(AlignmentError):
         check_index_order(Frames([1], np.zeros((1, 3))), np.zeros((1, 2, 3, 3)))

@@ -19,7 +19,6 @@ from aptbench.cli.main import build_app
 from aptbench.data import Dataset, verify
 from aptbench.data.quantization import TENSOR_STEP, round_positions, round_tensors
 from aptbench.errors import AlignmentError, EngineError, InputError, StoreError
-from aptbench.oracle.dynamics import kinetic_temperature
 from aptbench.reference.dense import DenseLabels, dense_data, label_dense, taken
 from aptbench.reference.dense_recipe import (
     DenseRecipe,
@@ -225,7 +224,7 @@ def test_the_energy_is_that_of_the_thermostat(dynamics, tmp_path):
     # Six degrees of freedom less three of the whole, and one spring.
     expected = (3 + 1) / 2 * 8.617333e-5 * 300.0
     assert total_energies(frames, potential).mean() == pytest.approx(expected, rel=0.35)
-    assert 100 < kinetic_temperature(frames).mean() < 600
+    assert 100 < frames.temperatures.mean() < 600
 
 
 def test_stopped_dynamics_go_on_and_grow(dynamics, dumbbell, tmp_path):
@@ -376,3 +375,11 @@ def test_an_unknown_system_is_named(recipe):
     result = CliRunner().invoke(build_app(), ["dense", str(recipe), "--system", "h20"])
     assert result.exit_code != 0
     assert "did you mean 'h2o'?" in str(result.exception)
+
+
+def test_a_store_of_some_systems_is_refused(recipe):
+    system = plan()["systems"][0]
+    recipe.write_text(yaml.safe_dump(plan(systems=[system, {**system, "name": "other"}])))
+    result = CliRunner().invoke(build_app(), ["dense", str(recipe), "--system", "h2o", "--build"])
+    assert result.exit_code != 0
+    assert "all systems of its recipe" in str(result.exception)

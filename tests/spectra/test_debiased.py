@@ -306,3 +306,12 @@ def test_other_input_that_is_refused() -> None:
     result = debiased_spectrum(MODEL, frames, np.zeros((3, 3)), **OPTIONS)
     with pytest.raises(InputError, match="does not lie on the grid"):
         result.band_integral(100.0, 5000.0)
+
+
+def test_a_model_without_any_current_says_that_nothing_is_known() -> None:
+    """Then only the sum rule is left: no estimate of a shape, but a bound that holds."""
+    frames = random_frames(20)
+    result = debiased_spectrum(0 * MODEL, frames, MODEL[frames], **OPTIONS)
+    assert np.isfinite(result.spectrum.absorption).all()
+    assert np.all(absorption(MODEL, **OPTIONS).absorption <= result.residual_bound)
+    assert result.current_error[0] == pytest.approx(1.0)

@@ -18,6 +18,7 @@ from aptbench.board.generated import refresh_file
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
 from aptbench.oracle import ChargedOscillators
 from aptbench.spectra import IR1, Spectrum, absorption, current, relative_l1
+from aptbench.spectra.band import Band
 from aptbench.spectra.fidelity import (
     HALF_AGAINST_HALF,
     WHOLE,
@@ -28,7 +29,6 @@ from aptbench.spectra.fidelity import (
     noise_floor,
 )
 from aptbench.spectra.peaks import highest_peak
-from aptbench.spectra.similarity import Band
 from aptbench.spectra.spectral_metrics import (
     SPECTRAL_METRICS,
     SpectralMetric,

@@ -48,18 +48,25 @@ class FixedFrames:
 
 
 @dataclass(frozen=True)
+class _Field:
+    """Columns of a number with the space before it, and the values of digits in them."""
+
+    columns: slice
+    powers: Array
+    scale: float
+
+
+@dataclass(frozen=True)
 class _Layout:
     """Columns of the rows of one frame, and what may stand in them."""
 
     head: bytes
     symbols: list[str]
     width: int
-    fields: tuple[slice, ...]
-    decimals: tuple[int, ...]
+    fields: tuple[_Field, ...]
     least: Bytes  # (atom * width)
     span: Bytes  # (atom * width)
     integer: npt.NDArray[np.bool_]  # (atom * width)
-    weights: Array  # (width, column)
 
     @property
     def size(self) -> int:
@@ -144,29 +151,26 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
     if not text.isascii() or [len(line) for line in spans] != [n_columns] * n_atoms:
         return None
     begin = max(line[0][1] for line in spans)
-    fields, decimals = [], []
+    fields = []
     kind = np.full(width, "t")  # text, digit, or digit with sign and space before it
-    weights = np.zeros((width, n_columns - 1))
-    for column, (start, stop) in enumerate(spans[0][1:]):
+    for start, stop in spans[0][1:]:
         point = row.find(b".", start, stop)
         digits = stop - point - 1
         # each number has a space before it, in the same column of all rows
         if point < begin + 2 or not 0 < digits <= 22 or stop - begin > 64:
             return None
-        fields.append(slice(begin, stop))
-        decimals.append(digits)
-        kind[begin + 1 : point - 1] = "i"
-        kind[[point - 1, *range(point + 1, stop)]] = "d"
         # beyond 10**22 any digit but 0 gives more than EXACT, and that is all that counts
         powers = [float(10 ** min(k, 22)) for k in range(stop - begin - 2, -1, -1)]
-        weights[begin:point, column] = powers[: point - begin]
-        weights[point + 1 : stop, column] = powers[point - begin :]
+        powers.insert(point - begin, 0.0)
+        fields.append(_Field(slice(begin, stop), np.array(powers), float(10**digits)))
+        kind[begin + 1 : point - 1] = "i"
+        kind[[point - 1, *range(point + 1, stop)]] = "d"
         begin = stop
     rows = np.frombuffer(text, np.uint8)
     if len(rows) != n_atoms * width:
         return None
     table = rows.reshape(n_atoms, width)
-    blank = [field.start for field in fields]
+    blank = [field.columns.start for field in fields]
     tail = np.frombuffer(b" " * (width - begin - 1) + b"\n", np.uint8)
     if (table[:, blank] != ord(" ")).any() or (table[:, begin:] != tail).any():
         return None
@@ -177,11 +181,9 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
         [text[k * width : (k + 1) * width].split()[0].decode() for k in range(n_atoms)],
         width,
         tuple(fields),
-        tuple(decimals),
         least.astype(np.uint8).ravel(),
         np.tile(span.astype(np.uint8), n_atoms),
         np.tile(kind == "i", n_atoms),
-        weights,
     )
 
 
@@ -212,14 +214,15 @@ def _decode(text: Bytes, layout: _Layout) -> Array:
     odd = np.flatnonzero(wrong.any(axis=1))
     n_frames = int(odd[0]) if len(odd) else len(text)
     rows = (n_frames * n_atoms, layout.width)
-    digits = (digits * is_digit)[:n_frames].reshape(rows)
-    values = digits.astype(np.float64) @ layout.weights
-    inexact = values >= EXACT
-    values /= [float(10**k) for k in layout.decimals]
-    places = (layout.weights > 0).astype(np.float32)
-    values *= 1 - 2 * (is_sign[:n_frames].reshape(rows).astype(np.float32) @ places)
-    for column in np.flatnonzero(inexact.any(axis=0)):
-        long = np.flatnonzero(inexact[:, column])
-        words = text[:n_frames].reshape(rows)[long, layout.fields[column]]
-        values[long, column] = np.ascontiguousarray(words).view(f"S{words.shape[1]}")[:, 0]
-    return values.reshape(n_frames, n_atoms, -1)
+    text = text[:n_frames].reshape(rows)
+    factors = (digits * is_digit)[:n_frames].reshape(rows).astype(np.float64)
+    signs = is_sign[:n_frames].reshape(rows).astype(np.float32)
+    values = np.empty((len(text), len(layout.fields)))
+    for column, field in enumerate(layout.fields):
+        integers = factors[:, field.columns] @ field.powers
+        values[:, column] = integers / field.scale
+        values[:, column] *= 1 - 2 * (signs[:, field.columns] @ np.ones(len(field.powers), "f4"))
+        long = np.flatnonzero(integers >= EXACT)
+        words = np.ascontiguousarray(text[long, field.columns])
+        values[long, column] = words.view(f"S{words.shape[1]}")[:, 0]
+    return values.reshape(n_frames, n_atoms, len(layout.fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +142,7 @@ def read_blocks(path: Path | str, begin: Place = Place()) -> Iterator[XYZBlock]:
                     do="look for missing or surplus atom lines in the frame before it",
                 )
             comment = file.readline().rstrip("\n")
-            rows = tuple(text for text in (file.readline() for _ in range(n_atoms)) if text.strip())
+            rows = tuple(text for text in islice(file, n_atoms) if text.strip())
             if len(rows) != n_atoms:
                 raise InputError(
                     f"{path.name} has a frame with missing atoms, at line {line}.",

@@ -1,0 +1,105 @@
+"""`document_blocks`: the generated tables of the documents, from code and measurements."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aptbench.board.generated import markdown_table
+from aptbench.spectra import PROTOCOLS
+
+
+def document_blocks(project: Path) -> dict[str, str]:
+    """Return the generated blocks of the files in ``docs``.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the repository.
+
+    Returns
+    -------
+    dict of name to Markdown
+        ``protocols``, and what was measured into ``benchmarks/results``.
+    """
+    blocks = {"protocols": _protocols()}
+    measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
+        "spectrum-intervals": _intervals,
+        "spectrum-cost": _cost,
+    }
+    for name, table in measured.items():
+        path = project / "benchmarks" / "results" / f"{name}.json"
+        if path.exists():
+            blocks[name] = table(json.loads(path.read_text(encoding="utf-8")))
+    return blocks
+
+
+def _protocols() -> str:
+    head = ["", *(f"`{name}`" for name in PROTOCOLS)]
+    chosen = list(PROTOCOLS.values())
+    rows = [
+        ("longest time step / fs", *(f"{p.maximum_time_step:g}" for p in chosen)),
+        ("mean of the current removed", *("yes" if p.remove_mean else "no" for p in chosen)),
+        ("full width of a line / cm^-1", *(f"{p.broadening:g}" for p in chosen)),
+        ("longest lag / fs", *(f"{p.maximum_lag:g}" for p in chosen)),
+        (
+            "shortest trajectory / ps",
+            *(f"{p.minimum_lags * p.maximum_lag / 1000:g}" for p in chosen),
+        ),
+        ("grid / cm^-1", *("{:g} to {:g} by {:g}".format(*p.grid) for p in chosen)),
+        ("quantum correction", *(p.quantum_correction for p in chosen)),
+        *(
+            (f"default band {name} / cm^-1", *(f"{low:g} to {high:g}" for _ in chosen))
+            for name, low, high in chosen[0].bands
+        ),
+    ]
+    return markdown_table(head, rows)
+
+
+def _intervals(rows: list[dict[str, Any]]) -> str:
+    head = ["length / ps", "block / fs", "blocks", "points covered / %", "bands covered / %"]
+    body = [
+        (
+            f"{row['length_ps']:g}",
+            f"{row['block_fs']:g}",
+            row["n_blocks"],
+            f"{100 * row['coverage_points']:.1f}",
+            f"{100 * row['coverage_bands']:.1f}",
+        )
+        for row in rows
+    ]
+    note = f"95 % intervals, {rows[0]['trials']} currents each:"
+    return f"{note}\n\n{markdown_table(head, body)}"
+
+
+def _cost(rows: list[dict[str, Any]]) -> str:
+    head = [
+        "frames",
+        "length / ps",
+        "reduction / s",
+        "all channels / s",
+        "processor time / s",
+        "ms a frame",
+        "memory / MB",
+    ]
+    body = []
+    for row in rows:
+        processor = row["reduction_cpu_s"] + row["assignment_cpu_s"]
+        body.append(
+            (
+                row["frames"],
+                f"{2e-3 * (row['frames'] - 1):.0f}",
+                f"{row['reduction_s']:.1f}",
+                f"{row['assignment_s']:.1f}",
+                f"{processor:.1f}",
+                f"{1000 * processor / row['frames']:.2f}",
+                f"{row['added_memory_mb']:.0f}",
+            )
+        )
+    note = (
+        f"{rows[0]['atoms']} atoms, {rows[0]['channels']} channels, one thread; memory is what the "
+        "process adds to that of the tensors' source, files on disk not counted:"
+    )
+    return f"{note}\n\n{markdown_table(head, body)}"
