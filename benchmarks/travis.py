@@ -17,20 +17,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from travis_ours import DEPTH, SYSTEM, TEMPERATURE, TIME_STEP, by_species, densities, protocol
 from travis_program import (
-    DEPTH,
-    TEMPERATURE,
-    TIME_STEP,
     infrared_answers,
     molar_to_absorption,
     power_answers,
-    protocol,
     read_travis,
     travis,
     write_frames,
@@ -38,8 +35,7 @@ from travis_program import (
 
 import aptbench
 from aptbench.board.generated import markdown_table, refresh_file
-from aptbench.data import open_dataset
-from aptbench.data.readers.xyz import read_blocks
+from aptbench.data import SystemData, open_dataset, write_dataset
 from aptbench.elements import SYMBOLS, standard_masses
 from aptbench.frames import Frames
 from aptbench.oracle import ChargedOscillators
@@ -47,18 +43,23 @@ from aptbench.spectra import absorption, current
 from aptbench.spectra.absorption import absorption_of
 from aptbench.spectra.correlation import correlation
 from aptbench.spectra.dipole import dipole_absorption
-from aptbench.spectra.power import PowerSpectrum, power_spectrum
 from aptbench.spectra.protocol import ANGULAR
 
 PROJECT: Final = Path(__file__).parents[1]
 RESULT: Final = PROJECT / "benchmarks" / "results" / "travis.json"
 PAGE: Final = PROJECT / "docs" / "comparison-travis.md"
-SYSTEM: Final = "water-300K-64"
 CHARGES: Final = {"H": 0.4, "O": -0.8}
 LINES: Final = (3400.0, 1650.0, 620.0)
 INTEGRATOR_STEP: Final = 0.5
 REPEATS: Final = 3
 LONGER: Final = 4
+PROGRAMS: Final = {
+    "travis": "TRAVIS, xyz files",
+    "aptbench_same_files": "aptbench, same files",
+    "aptbench_store": "aptbench, Zarr store",
+    "aptbench_in_memory": "aptbench, arrays in memory",
+}
+"""What is timed, with its title in the table."""
 
 
 def agreement(theirs: np.ndarray, ours: np.ndarray) -> dict[str, float]:
@@ -70,18 +71,6 @@ def agreement(theirs: np.ndarray, ours: np.ndarray) -> dict[str, float]:
         "relative_l1": float(np.abs(theirs - ours).sum() / area),
         "relative_l1_scaled": float(np.abs(theirs / scale - ours).sum() / area),
     }
-
-
-def densities(velocities: Any, masses: Any, groups: Iterable[str]) -> PowerSpectrum:
-    """Return the density of states by group of atoms, with the settings of the comparison."""
-    return power_spectrum(
-        velocities,
-        masses,
-        time_step=TIME_STEP,
-        temperature=TEMPERATURE,
-        groups=list(groups),
-        protocol=protocol(),
-    )
 
 
 def compare_power(folder: Path, frames: Frames) -> list[dict[str, Any]]:
@@ -209,50 +198,52 @@ def compare_lines(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def power_of_text(path: Path) -> PowerSpectrum:
-    """Return the density of states by species of an xyz file of velocities."""
-    blocks = list(read_blocks(path))
-    symbols = [row[0] for row in blocks[0].fields(4)]
-    values = [block.numbers(block.fields(4), slice(1, 4)) for block in blocks]
-    numbers = np.array([SYMBOLS.index(symbol) for symbol in symbols])
-    return densities(np.array(values), standard_masses(numbers), symbols)
+def median_seconds(runs: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]:
+    """Return median wall and processor times, children included; the programs take turns."""
 
-
-def median_seconds(run: Callable[[], object]) -> dict[str, float]:
-    """Return the median wall and processor time of `REPEATS` runs, children included."""
-
-    def processor() -> float:
+    def now() -> tuple[float, float]:
         used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(part.ru_utime + part.ru_stime for part in used)
+        return time.perf_counter(), sum(part.ru_utime + part.ru_stime for part in used)
 
-    seconds = []
+    seconds: dict[str, list[np.ndarray]] = {name: [] for name in runs}
     for _ in range(REPEATS):
-        begin = time.perf_counter(), processor()
-        run()
-        seconds.append((time.perf_counter() - begin[0], processor() - begin[1]))
-    wall, busy = np.median(seconds, axis=0)
-    return {"wall": float(wall), "processor": float(busy)}
+        for name, run in runs.items():
+            begin = now()
+            run()
+            seconds[name].append(np.subtract(now(), begin))
+    medians = {name: np.median(values, axis=0).tolist() for name, values in seconds.items()}
+    return {
+        name: dict(zip(("wall", "processor"), pair, strict=True)) for name, pair in medians.items()
+    }
 
 
 def compare_time(folder: Path, frames: Frames, copies: int) -> dict[str, Any]:
     """Time the power spectra of all atoms, O and H by both programs."""
     write_frames(folder, frames, copies)
+    longer = frames[np.tile(np.arange(len(frames)), copies)]
+    store = folder / f"{copies}.zarr"
+    no_tensors = np.zeros((1, frames.n_atoms, 3, 3))
+    system = SystemData(longer, [0], no_tensors, times=TIME_STEP * np.arange(len(longer)))
+    about = {"name": "timing", "version": "0.0.0", "title": "timing", "license": "CC0-1.0"}
+    write_dataset(store, {SYSTEM: system}, about)
     side = float(frames.cell[0, 0, 0])
-    symbols = [SYMBOLS[z] for z in frames.atomic_numbers]
-    velocities = np.concatenate([frames.velocities] * copies)
-    text = [sys.executable, __file__, "--power", str(folder / "velocities.xyz")]
     answers = power_answers(["O", "H"])
+    ours = [sys.executable, str(PROJECT / "benchmarks" / "travis_ours.py")]
 
-    seconds = {
-        "travis": median_seconds(lambda: travis(folder, side, answers, velocities=True)),
-        "aptbench_same_file": median_seconds(lambda: subprocess.run(text, check=True)),
-        "aptbench_in_memory": median_seconds(lambda: densities(velocities, frames.masses, symbols)),
-    }
+    seconds = median_seconds(
+        {
+            "travis": lambda: travis(folder, side, answers, velocities=True),
+            "aptbench_same_files": lambda: subprocess.run([*ours, "text", folder], check=True),
+            "aptbench_store": lambda: subprocess.run([*ours, "store", store], check=True),
+            "aptbench_in_memory": lambda: by_species(longer),
+            "aptbench_start": lambda: subprocess.run([*ours, "start"], check=True),
+        }
+    )
     ratio = {
         name: {kind: seconds["travis"][kind] / value for kind, value in times.items()}
         for name, times in seconds.items()
     }
-    return {"n_frames": len(velocities), "n_atoms": frames.n_atoms, **seconds, "ratio": ratio}
+    return {"n_frames": len(longer), "n_atoms": frames.n_atoms, **seconds, "ratio": ratio}
 
 
 def measure() -> dict[str, Any]:
@@ -306,27 +297,29 @@ def blocks(result: dict[str, Any]) -> dict[str, str]:
             for row in result["check_a"]
         ],
     )
-    programs = ("travis", "aptbench_same_file", "aptbench_in_memory")
     seconds = markdown_table(
-        ["frames", "TRAVIS, xyz files", "aptbench, same file", "aptbench, arrays in memory"],
+        ["frames", *PROGRAMS.values()],
         [
             (
                 f"{row['n_frames']}, {kind}",
                 *(
                     f"{row[name][kind]:.2f} s (× {row['ratio'][name][kind]:.2g})"
-                    for name in programs
+                    for name in PROGRAMS
                 ),
             )
             for row in result["seconds"]
             for kind in ("wall", "processor")
         ],
     )
+    start = result["seconds"][-1]["aptbench_start"]
     verlet = next(row for row in result["quantities"] if "expected" in row)
     return {
         "travis-agreement": agreements,
         "travis-lines": lines,
         "travis-seconds": f"{seconds}\n\nMeasured on {result['processors']} processors with a load "
-        f"of {result['load']:.0f} at the end; threads: {result['threads']}.",
+        f"of {result['load']:.0f} at the end; threads: {result['threads']}. In both columns "
+        f"with files, aptbench takes {start['wall']:.2f} s (wall) or {start['processor']:.2f} s "
+        "(processor) to start and import its libraries.",
         "travis-verlet": f"Stretch band of this trajectory, velocities over positions: "
         f"{verlet['scale']:.4f}; sinc² gives {verlet['expected']:.4f}.",
         "travis-version": f"TRAVIS of {result['travis']}, aptbench {result['aptbench']}; "
@@ -338,11 +331,7 @@ def main() -> None:
     """Measure, or only write the page again."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--page", action="store_true", help="write the page from the last result")
-    parser.add_argument("--power", type=Path, help="only compute the spectra of a velocity file")
     options = parser.parse_args()
-    if options.power:
-        power_of_text(options.power)
-        return
     if not options.page:
         if shutil.which("travis") is None:
             sys.exit("The program 'travis' is not installed: apt-get install travis")

@@ -7,41 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from travis_ours import DEPTH, TEMPERATURE, TIME_STEP, WINDOW, protocol
 
 from aptbench.elements import SYMBOLS
 from aptbench.frames import Frames
-from aptbench.spectra import IR1, SpectralProtocol
-from aptbench.spectra.protocol import ANGULAR
-from aptbench.units import SPEED_OF_LIGHT
 
-TEMPERATURE: Final = 300.0
-TIME_STEP: Final = 2.0
 AVOGADRO: Final = 6.02214076e23
-DEPTH: Final = 800
-"""Lags of a correlation, in frames."""
-WINDOW: Final = 295
-"""Width of the Gaussian lag window in frames: TRAVIS takes whole ones; 30 cm^-1 would be 294.6."""
-HIGHEST: Final = 4000.0
-
-
-def protocol() -> SpectralProtocol:
-    """Return the settings of the comparison: the window and the grid that TRAVIS has."""
-    width = np.sqrt(2) / (WINDOW * TIME_STEP) / ANGULAR * np.sqrt(8 * np.log(2))
-    # zero padding to four times the depth, and both signs of time
-    step = 1 / (8 * DEPTH * TIME_STEP * 1e-15 * SPEED_OF_LIGHT * 100)
-    return replace(
-        IR1,
-        name="travis",
-        remove_mean=False,
-        broadening=float(width),
-        maximum_lag=(DEPTH - 1) * TIME_STEP,
-        grid=(0.0, int(HIGHEST / step) * step, step),
-    )
 
 
 def write_xyz(path: Path, symbols: Iterable[str], values: Any) -> None:

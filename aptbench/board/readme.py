@@ -11,6 +11,7 @@ import numpy as np
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
+from aptbench.evaluate.spectral_table import percent_interval, with_interval
 from aptbench.evaluate.table import columns, number, ranked
 
 
@@ -25,12 +26,15 @@ def readme_blocks(project: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``data``, ``results`` and, where it was measured, ``published-water``.
+        ``data``, ``results`` and, where they were measured, ``spectra`` and ``published-water``.
     """
     blocks = {"data": _data()}
     results = archived_results(project / "leaderboard" / "results")
     if results:
         blocks["results"] = _results(results)
+    spectra = project / "leaderboard" / "spectra" / "water" / "spectrum.json"
+    if spectra.exists():
+        blocks["spectra"] = _spectra(json.loads(spectra.read_text()))
     measured = project / "benchmarks" / "results" / "published-water.json"
     if measured.exists():
         blocks["published-water"] = _published(json.loads(measured.read_text()))
@@ -83,6 +87,39 @@ def _results(results: list[Result]) -> str:
         names = [c.heading + (f" / {c.unit}" if c.unit else "") for c in head]
         parts.append(f"Task `{task}`, test labels:\n\n" + markdown_table(["model", *names], body))
     return "\n\n".join(parts)
+
+
+def _spectra(summary: dict[str, Any]) -> str:
+    places = summary["band_integrals_cm-2"]
+    scores = {(s["model"], s["band"], s["metric"]): s for s in summary["scores"]}
+    models = list(places["all"]["models"])
+    rows = [
+        (
+            f"reference / 10^6 cm^-2 ({summary['debiased_with']} corrected by labels)",
+            *(with_interval(*(1e-6 * x for x in row["reference"])) for row in places.values()),
+            "–",
+        )
+    ]
+    for model in models:
+        error = scores[model, "all", "current_error"]
+        cells = []
+        for place in places:
+            score = scores[model, place, "band_integral_error"]
+            ends = percent_interval(score["low"], score["high"])
+            cells.append(f"{100 * score['value']:+.0f} % {ends}")
+        of_current = with_interval(error["value"], error["low"], error["high"])
+        rows.append((model, *cells, of_current))
+    head = [
+        "integral of the absorption",
+        *("{}, {:.0f} to {:.0f}".format(name, *row["cm-1"]) for name, row in places.items()),
+        "error of the current",
+    ]
+    note = (
+        f"{summary['n_labels']} {summary['reference']} labels that no model was fitted to, "
+        f"{summary['n_frames']} frames, protocol `{summary['protocol']}`; ends of bands in cm^-1, "
+        "95 % intervals in brackets:"
+    )
+    return f"{note}\n\n{markdown_table(head, rows)}"
 
 
 def _published(runs: list[dict[str, Any]]) -> str:

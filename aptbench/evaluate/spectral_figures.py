@@ -173,6 +173,7 @@ def stacked_figure(assignment: Assignment, trajectory: DenseTrajectory, family: 
             part = factor * values[shown]
             colour = CHANNEL_COLOURS[index % len(CHANNEL_COLOURS)]
             look: dict[str, Any] = {"color": colour, "linewidth": 0, "alpha": 0.75}
+            look["rasterized"] = True  # areas of thousands of points make megabytes of SVG
             plus, minus = np.maximum(part, 0), np.minimum(part, 0)
             axes.fill_between(grid[shown], above, above + plus, label=label, **look)
             axes.fill_between(grid[shown], below + minus, below, **look)

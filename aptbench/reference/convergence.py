@@ -20,6 +20,8 @@ from aptbench.reference.inputs import xyz_text
 from aptbench.reference.label import run_input, run_once
 from aptbench.reference.theory import Theory
 
+SHIFT = "shift"
+"""Name of the variant that moves all atoms; a field with a seam in the cell shows here only."""
 FIELD_ONLY = {"field", "eps_scf"}
 """Settings that leave the state without field as it is."""
 
@@ -73,7 +75,8 @@ def converge(
     theory : Theory
         The level of theory to which every change is compared.
     variants : sequence of mappings
-        Fields of `Theory` to change, one mapping a variant.
+        Fields of `Theory` to change, one mapping a variant; or ``shift``, a vector in angstrom by
+        which all atoms are moved, which must change nothing but the noise of the grid.
     engine : Cp2k
     work : Path
         Folder for the raw files; finished runs in it are not repeated.
@@ -94,7 +97,7 @@ def converge(
     InputError
         If a variant changes nothing that `Theory` knows.
     """
-    known = set(theory.as_dict())
+    known = {SHIFT, *theory.as_dict()}
     for variant in variants:
         if not set(variant) <= known:
             raise InputError(
@@ -108,10 +111,11 @@ def converge(
         name = "-".join(f"{key}={value}" for key, value in variant.items()) or "base"
         if progress:
             progress(name)
-        same_basis = not {"basis", "basis_file", "potential"} & set(variant)
+        same_basis = not {"basis", "basis_file", "potential", SHIFT} & set(variant)
+        settings = {key: value for key, value in variant.items() if key != SHIFT}
         tensor, iterations = _third(
-            frame,
-            replace(theory, **variant),
+            frame.translated(variant.get(SHIFT, (0.0, 0.0, 0.0))),
+            replace(theory, **settings),
             engine,
             work / name if variant else base,
             pol,

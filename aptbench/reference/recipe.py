@@ -61,7 +61,7 @@ class Convergence(BaseModel):
 
     frame: int
     pol: Literal["x", "y", "z"] = "x"
-    variants: tuple[dict[str, float | int | str], ...]
+    variants: tuple[dict[str, float | int | str | tuple[float, float, float]], ...]
 
 
 class Recipe(BaseModel):

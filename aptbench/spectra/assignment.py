@@ -150,7 +150,7 @@ def assign(
         In angstrom^3; the mean volume of the cell if not given. An isolated system needs one.
     protocol : SpectralProtocol
     edges : array, optional
-        Edges in angstrom of the shells of the family ``distance``; every 0.5 angstrom up to half
+        Edges in angstrom of the shells of the family ``distance``; every 0.25 angstrom up to half
         of the smallest distance between opposite faces of the cell, to 10 without a cell.
     shells : array, optional
         Edges in angstrom of the solvation shells; 0, 3.3 and 5.6 as far as the cell reaches.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import AlignmentError, InputError
+from aptbench.spectra.correlation import fast_length
 
 Array = npt.NDArray[np.float64]
 
@@ -209,18 +210,18 @@ def _origins(n_frames: int, start: int, stop: int, n_lags: int) -> Array:
 
 def _transform(part: Any, channel: int, n_origins: int, n_lags: int) -> tuple[Any, Any, int]:
     """Return the transforms of the origins and of their partners, shape (series, frequency)."""
-    from scipy.fft import next_fast_len, rfft
+    from numpy.fft import rfft
 
     values = np.asarray(part[:, channel], float)
     series = np.ascontiguousarray(values.reshape(len(values), -1).T)
     # room for every lag, so that no negative one wraps into them near the end of the trajectory
-    size = next_fast_len(max(len(values), n_lags) + n_origins, real=True)
+    size = fast_length(max(len(values), n_lags) + n_origins)
     return rfft(series[:, :n_origins], size), rfft(series, size), size
 
 
 def _product(a: tuple[Any, Any, int], b: tuple[Any, Any, int], n_lags: int) -> Array:
     """Return the sum over origins of a(t) b(t + k), shape (lag,)."""
-    from scipy.fft import irfft
+    from numpy.fft import irfft
 
     products: Array = irfft(np.einsum("sf,sf->f", a[0].conj(), b[1]), a[2])
     return products[:n_lags]

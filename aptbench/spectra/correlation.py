@@ -39,7 +39,7 @@ def correlation(first: npt.ArrayLike, second: npt.ArrayLike, n_lags: int) -> Arr
     >>> correlation([[1.0], [2.0], [3.0]], [[1.0], [2.0], [3.0]], 2)
     array([4.66666667, 4.        ])
     """
-    from scipy.fft import irfft, next_fast_len, rfft
+    from numpy.fft import irfft, rfft
 
     a, b = np.asarray(first, float), np.asarray(second, float)
     if a.ndim != 2 or a.shape != b.shape:
@@ -53,8 +53,27 @@ def correlation(first: npt.ArrayLike, second: npt.ArrayLike, n_lags: int) -> Arr
         raise InputError(
             "There are not that many lags.", got=n_lags, expected=f"1 to {n_frames} (frames)"
         )
-    size = next_fast_len(n_frames + n_lags, real=True)
-    spectrum = np.conj(rfft(a, size, axis=0))
-    spectrum *= rfft(b, size, axis=0)
-    products = irfft(spectrum.sum(1), size)[:n_lags]
+    size = fast_length(n_frames + n_lags)
+    spectrum = rfft(a.T, size)
+    other = spectrum if second is first else rfft(b.T, size)
+    products = irfft((spectrum.conj() * other).sum(0), size)[:n_lags]
     return products / (n_frames - np.arange(n_lags))
+
+
+def fast_length(least: int) -> int:
+    """Return the next length of which a Fourier transform is fast: factors 2, 3 and 5 only.
+
+    As `scipy.fft.next_fast_len` for real input, without the time that its import takes.
+
+    >>> fast_length(17), fast_length(1024)
+    (18, 1024)
+    """
+    best = 1 << (least - 1).bit_length()
+    fives = 1
+    while fives < best:
+        threes = fives
+        while threes < best:
+            best = min(best, threes << max(0, (-(-least // threes) - 1).bit_length()))
+            threes *= 3
+        fives *= 5
+    return best

@@ -115,15 +115,21 @@ class LabelEstimate:
         varying = 2 * slope[:, channel] * (keep * rest if control_variate else 0 * rest)
         on_grid = np.maximum(mean_square - squared[:, -1] * max(shape.beyond, 0.0), 0.0)
         coherent = shape.possible(squared @ known, varying, on_grid)
-        residual, deviation = shape.spread(
-            coherent, on_grid, correlations, standard_error(correlations[1:]), lags
-        )
-
         square = shape.model_correlation[0]
         with_model = np.einsum("tpa,tp->a", parts, rates) / len(rates)
         crossed = products[:, 0, 1:].sum(1) - np.einsum("ra,rab->r", slope, products[:, 1:, 1:])
         crossed = crossed + slope @ with_model
         reference = np.maximum(square + 2 * crossed + mean_square, np.finfo(float).tiny)
+        error = np.sqrt(mean_square / reference)
+        # the worse the model, the less its spectrum says about where its errors are
+        residual, deviation = shape.spread(
+            coherent,
+            on_grid,
+            correlations,
+            standard_error(correlations[1:]),
+            lags,
+            distrust=min(1.0, float(error[0]) ** 2),
+        )
         return cls(
             cross,
             fitted @ known + rest,
@@ -132,7 +138,7 @@ class LabelEstimate:
             coherent[0],
             deviation[0],
             mean_square,
-            np.sqrt(mean_square / reference),
+            error,
             _method(control_variate, lags, time_step),
         )
 

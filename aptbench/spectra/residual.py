@@ -116,6 +116,7 @@ class ResidualShape:
         correlation: Array,
         error: Array,
         lags: npt.NDArray[np.int64],
+        distrust: float = 0.0,
     ) -> tuple[Array, Array]:
         """Return estimate and standard uncertainty of the whole, (row, wavenumber), in cm^-1.
 
@@ -131,10 +132,15 @@ class ResidualShape:
             Standard error of the correlation.
         lags : array of int, shape (lag,)
             In frames, without zero; may be empty.
+        distrust : float
+            Share of the rest that is as likely at every wavenumber, 0 to 1.
         """
         from scipy.optimize import nnls
 
-        cells = self._cell_correlations(np.concatenate([[0], lags]))
+        grid = self.protocol.wavenumber
+        level = np.trapezoid(self._positive, grid) / (grid[-1] - grid[0])
+        form = (1 - distrust) * self._positive + distrust * level
+        cells = self._cell_correlations(form, np.concatenate([[0], lags]))
         total, n_cells = cells[0].sum(), cells.shape[1]
         rest = mean_square - self._mean_square_of(coherent)
         scale = np.maximum(error, 1e-6 * mean_square[0])[:, None]
@@ -151,7 +157,7 @@ class ResidualShape:
             weights[row] = weight * rest[row] / (cells[0] @ weight)
             deviations[row] = common * np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)))
         cell = self._cell_of_grid
-        return coherent + weights[:, cell] * self._positive, deviations[:, cell] * self._positive
+        return coherent + weights[:, cell] * form, deviations[:, cell] * form
 
     @property
     def _positive(self) -> Array:
@@ -173,12 +179,13 @@ class ResidualShape:
         scale = ANGULAR / (np.pi * self.factor)
         return np.asarray(scale * (spectrum * weight) @ cosines)
 
-    def _cell_correlations(self, lags: npt.NDArray[np.int64]) -> Array:
-        """Correlation of the model inside each cell, and beyond the grid, shape (lag, cell)."""
+    def _cell_correlations(self, form: Array, lags: npt.NDArray[np.int64]) -> Array:
+        """Correlation of a spectrum in each cell, and of the model beyond, (lag, cell)."""
         cell = self._cell_of_grid[None] == np.arange(len(self.edges) - 1)[:, None]
-        inside = self._correlation_of(cell * self._positive, lags).T
+        inside = self._correlation_of(cell * form, lags).T
         window = self.protocol.window(lags * self.time_step)
-        beyond = window * self.model_correlation[lags] - inside.sum(1)
+        on_grid = self._correlation_of(self._positive, lags)
+        beyond = window * self.model_correlation[lags] - on_grid
         if beyond[0] > 1e-9 * self.model_correlation[0]:
             return np.column_stack([inside, beyond])
         return inside

@@ -16,7 +16,7 @@ from aptbench.spectra.reduction import MolecularCurrents
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-STEP: Final = 0.5
+STEP: Final = 0.25
 """Width of the shells of the distance-resolved assignment in angstrom."""
 SOLVATION: Final = (0.0, 3.3, 5.6)
 """First and second shell of liquid water in angstrom, between the minima of g_OO."""
@@ -96,7 +96,7 @@ def checked_edges(
 
 
 def default_edges(currents: MolecularCurrents) -> Array:
-    """Return edges every 0.5 angstrom up to half of the cell, or to 10 without a cell."""
+    """Return edges every 0.25 angstrom up to half of the cell, or to 10 without a cell."""
     end = min(shell_limit(currents), OPEN if currents.cell is None else np.inf)
     return np.asarray(STEP * np.arange(int(end / STEP * (1 + 1e-12)) + 1), np.float64)
 

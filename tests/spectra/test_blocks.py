@@ -109,3 +109,12 @@ def test_bad_input_is_refused() -> None:
         correlation_matrix(a, n_lags=2, block=2, names=("a",))
     with pytest.raises(AlignmentError, match="weights"):
         block_correlation(a, n_lags=2, block=5).mean([1, 1, 1])
+
+
+def test_fast_lengths_are_those_of_scipy() -> None:
+    from scipy.fft import next_fast_len
+
+    from aptbench.spectra.correlation import fast_length
+
+    lengths = [*range(2, 300), 1601, 4097, 20002, 99999]
+    assert [fast_length(n) for n in lengths] == [next_fast_len(n, real=True) for n in lengths]

@@ -323,10 +323,11 @@ def read_trajectory(
                 expected=f"{len(steps)} steps, {steps[0]} to {steps[-1]}, with the same atoms",
                 do="print both with the same EACH, and cut off what only one of them has",
             )
-        v = v * factor("velocity", velocity_unit)
+        v *= factor("velocity", velocity_unit)
+    x *= factor("length", position_unit)
     frames = Frames(
         atomic_numbers(symbols),
-        x * factor("length", position_unit),
+        x,
         None if cell is None else np.asarray(cell, float),
         v,
         None if molecule is None else np.asarray(molecule, int),
@@ -337,7 +338,8 @@ def read_trajectory(
 
 def _read_xyz(path: Path | str) -> tuple[list[int], Array, list[str], Array]:
     fixed = read_fixed_frames(path, 4)
-    symbols, arrays, source = fixed.symbols, [fixed.values], Path(path).name
+    symbols, source = fixed.symbols, Path(path).name
+    arrays = [fixed.values] if fixed.comments else []
     lines = range(1, fixed.rest.line, len(symbols or "") + 2)
     heads = [_step_and_time(*head, source) for head in zip(fixed.comments, lines, strict=True)]
     for block in read_blocks(path, fixed.rest):
@@ -355,7 +357,7 @@ def _read_xyz(path: Path | str) -> tuple[list[int], Array, list[str], Array]:
         )
     assert symbols is not None
     times = np.array([time for _, time in heads])
-    return steps, times, symbols, np.concatenate([array for array in arrays if len(array)])
+    return steps, times, symbols, arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _step_and_time(comment: str, line: int, source: str) -> tuple[int, float]:

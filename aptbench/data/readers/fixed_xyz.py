@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from aptbench.data.readers.xyz import Place
 
-CHUNK: Final = 1 << 19
+CHUNK: Final = 1 << 17
 """Bytes decoded at a time: arrays of this size stay in the cache of a processor."""
 EXACT: Final = 2.0**53
 """Below it a double holds every integer."""
@@ -67,10 +67,23 @@ class _Layout:
     least: Bytes  # (atom * width)
     span: Bytes  # (atom * width)
     integer: npt.NDArray[np.bool_]  # (atom * width)
+    other: npt.NDArray[np.bool_]  # (atom * width)
+    stretch: int
 
     @property
     def size(self) -> int:
+        """Bytes of the rows of a frame."""
         return len(self.least)
+
+
+class _Scratch:
+    """Arrays for the intermediate results: pages of fresh memory cost more than the arithmetic."""
+
+    def __init__(self, layout: _Layout) -> None:
+        n_frames = layout.stretch // layout.size
+        self.bytes = np.empty((2, n_frames, layout.size), np.uint8)
+        self.flags = np.empty((4, n_frames, layout.size), np.bool_)
+        self.numbers = np.empty((n_frames * len(layout.symbols), layout.width))
 
 
 def read_fixed_frames(path: Path | str, n_columns: int) -> FixedFrames:
@@ -109,19 +122,24 @@ def read_fixed_frames(path: Path | str, n_columns: int) -> FixedFrames:
     layout = _layout(path, n_columns) if path.is_file() else None
     if layout is None:
         return FixedFrames(None, [], np.zeros((0, 0, n_columns - 1)), Place())
+    n_atoms = len(layout.symbols)
+    most = path.stat().st_size // (len(layout.head) + layout.size)
+    values = np.empty((most, n_atoms, n_columns - 1))
     comments: list[str] = []
-    arrays: list[Array] = []
+    scratch = _Scratch(layout)
     offset, buffer = 0, b""
     with path.open("rb") as file:
-        while piece := file.read(max(CHUNK, 2 * layout.size)):
-            buffer += piece
+        while True:
+            buffer += file.read(layout.stretch - len(buffer))
             starts, bodies = _split(buffer, layout)
             if not bodies:
                 break
             text = b"".join(buffer[body : body + layout.size] for body in bodies)
-            values = _decode(np.frombuffer(text, np.uint8).reshape(-1, layout.size), layout)
-            arrays.append(values)
-            n = len(values)
+            rows = np.frombuffer(text, np.uint8).reshape(-1, layout.size)
+            decoded = _decode(rows, layout, scratch)
+            # a file that a running program appends to may hold more than at first
+            n = min(len(decoded), most - len(comments))
+            values[len(comments) : len(comments) + n] = decoded[:n]
             for start, body in zip(starts[:n], bodies, strict=False):
                 comment = buffer[start + len(layout.head) : body - 1]
                 comments.append(comment.decode(errors="replace"))
@@ -129,16 +147,15 @@ def read_fixed_frames(path: Path | str, n_columns: int) -> FixedFrames:
             if n < len(bodies):
                 break
             buffer = buffer[starts[n] :]
-    n_atoms = len(layout.symbols)
-    values = np.concatenate(arrays) if arrays else np.zeros((0, n_atoms, n_columns - 1))
-    rest = Place(offset, len(values) * (n_atoms + 2))
-    return FixedFrames(layout.symbols if len(values) else None, comments, values, rest)
+    values = values[: len(comments)]
+    rest = Place(offset, len(comments) * (n_atoms + 2))
+    return FixedFrames(layout.symbols if comments else None, comments, values, rest)
 
 
 def _layout(path: Path, n_columns: int) -> _Layout | None:
     """Return the columns of the first frame; None if it is not in fixed columns."""
     with path.open("rb") as file:
-        head, _, row = (file.readline() for _ in range(3))
+        head, comment, row = (file.readline() for _ in range(3))
         width = len(row)
         if not head.strip().isdigit() or b"\r" in head:
             return None
@@ -148,10 +165,11 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
         text = row + file.read(width * (n_atoms - 1))
     words = [re.finditer(rb"\S+", line) for line in text.splitlines()]
     spans = [[match.span() for match in line] for line in words]
-    if not text.isascii() or [len(line) for line in spans] != [n_columns] * n_atoms:
+    # bytes and text agree on what is a space in printable characters only
+    if re.search(rb"[^ -~\n]", text) or [len(line) for line in spans] != [n_columns] * n_atoms:
         return None
     begin = max(line[0][1] for line in spans)
-    fields = []
+    fields, points = [], []
     kind = np.full(width, "t")  # text, digit, or digit with sign and space before it
     for start, stop in spans[0][1:]:
         point = row.find(b".", start, stop)
@@ -163,6 +181,7 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
         powers = [float(10 ** min(k, 22)) for k in range(stop - begin - 2, -1, -1)]
         powers.insert(point - begin, 0.0)
         fields.append(_Field(slice(begin, stop), np.array(powers), float(10**digits)))
+        points.append(point)
         kind[begin + 1 : point - 1] = "i"
         kind[[point - 1, *range(point + 1, stop)]] = "d"
         begin = stop
@@ -170,9 +189,11 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
     if len(rows) != n_atoms * width:
         return None
     table = rows.reshape(n_atoms, width)
-    blank = [field.columns.start for field in fields]
+    blanks = [field.columns.start for field in fields]
     tail = np.frombuffer(b" " * (width - begin - 1) + b"\n", np.uint8)
-    if (table[:, blank] != ord(" ")).any() or (table[:, begin:] != tail).any():
+    if (table[:, blanks] != ord(" ")).any() or (table[:, points] != ord(".")).any():
+        return None
+    if (table[:, begin:] != tail).any():
         return None
     least = np.where(kind == "t", table, np.where(kind == "d", ord("0"), ord(" ")))
     span = np.where(kind == "t", 0, np.where(kind == "d", 9, ord("9") - ord(" ")))
@@ -184,6 +205,8 @@ def _layout(path: Path, n_columns: int) -> _Layout | None:
         least.astype(np.uint8).ravel(),
         np.tile(span.astype(np.uint8), n_atoms),
         np.tile(kind == "i", n_atoms),
+        np.tile(kind != "i", n_atoms),
+        max(CHUNK, 2 * (len(head) + len(comment) + len(text))),
     )
 
 
@@ -201,28 +224,36 @@ def _split(buffer: bytes, layout: _Layout) -> tuple[list[int], list[int]]:
     return starts, bodies
 
 
-def _decode(text: Bytes, layout: _Layout) -> Array:
+def _decode(text: Bytes, layout: _Layout, scratch: _Scratch) -> Array:
     """Return the numbers of frames (frame, atom * width) up to the first odd one."""
-    n_atoms = len(layout.symbols)
-    digits = text - np.uint8(ord("0"))
-    is_digit = digits <= 9
-    is_sign = (text == ord("-")) & layout.integer
-    wrong = text - layout.least > layout.span
+    digits, excess = scratch.bytes[:, : len(text)]
+    is_digit, is_sign, good, flag = scratch.flags[:, : len(text)]
+    np.subtract(text, ord("0"), out=digits)
+    np.less_equal(digits, 9, out=is_digit)
+    np.equal(text, ord("-"), out=is_sign)
+    is_sign &= layout.integer
     # before the last digit of the integer part: spaces, then a sign or none, then digits only
-    follows = is_digit[:, 1:] & (is_digit | is_sign)[:, :-1]
-    wrong[:, :-1] |= (text[:, :-1] != ord(" ")) & layout.integer[:-1] & ~follows
-    odd = np.flatnonzero(wrong.any(axis=1))
+    np.logical_or(is_digit, is_sign, out=good)
+    good[:, :-1] &= is_digit[:, 1:]
+    good |= np.equal(text, ord(" "), out=flag)
+    good |= layout.other
+    np.subtract(text, layout.least, out=excess)
+    good &= np.less_equal(excess, layout.span, out=flag)
+    odd = np.flatnonzero(~good.all(axis=1))
     n_frames = int(odd[0]) if len(odd) else len(text)
-    rows = (n_frames * n_atoms, layout.width)
-    text = text[:n_frames].reshape(rows)
-    factors = (digits * is_digit)[:n_frames].reshape(rows).astype(np.float64)
-    signs = is_sign[:n_frames].reshape(rows).astype(np.float32)
+
+    shape = (n_frames * len(layout.symbols), layout.width)
+    digits *= is_digit
+    digits, is_sign, text = (a[:n_frames].reshape(shape) for a in (digits, is_sign, text))
     values = np.empty((len(text), len(layout.fields)))
     for column, field in enumerate(layout.fields):
-        integers = factors[:, field.columns] @ field.powers
-        values[:, column] = integers / field.scale
-        values[:, column] *= 1 - 2 * (signs[:, field.columns] @ np.ones(len(field.powers), "f4"))
+        numbers = scratch.numbers[: len(text), field.columns]
+        np.copyto(numbers, is_sign[:, field.columns])
+        signs = 1 - 2 * (numbers @ np.ones(len(field.powers)))
+        np.copyto(numbers, digits[:, field.columns])
+        integers = numbers @ field.powers
+        values[:, column] = integers / field.scale * signs
         long = np.flatnonzero(integers >= EXACT)
         words = np.ascontiguousarray(text[long, field.columns])
         values[long, column] = words.view(f"S{words.shape[1]}")[:, 0]
-    return values.reshape(n_frames, n_atoms, len(layout.fields))
+    return values.reshape(n_frames, len(layout.symbols), len(layout.fields))
