@@ -28,6 +28,7 @@ def document_blocks(project: Path) -> dict[str, str]:
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
+        "periodic-field": _seam,
     }
     for name, table in measured.items():
         path = project / "benchmarks" / "results" / f"{name}.json"
@@ -103,3 +104,26 @@ def _cost(rows: list[dict[str, Any]]) -> str:
         "process adds to that of the tensors' source, files on disk not counted:"
     )
     return f"{note}\n\n{markdown_table(head, body)}"
+
+
+def _seam(rows: list[dict[str, Any]]) -> str:
+    head = [
+        "method",
+        "place of the molecule",
+        "O, xx / e",
+        "H, xx / e",
+        "largest change / e",
+        "acoustic sum / e",
+    ]
+    body = [
+        (
+            row["method"],
+            row["place"],
+            f"{row['oxygen_xx']:.3f}",
+            f"{row['hydrogen_xx']:.3f}",
+            f"{row['largest_change']:.1g}" if row["largest_change"] else "–",
+            f"{row['acoustic_sum']:.0e}",
+        )
+        for row in rows
+    ]
+    return f"{rows[0]['code']}:\n\n{markdown_table(head, body)}"

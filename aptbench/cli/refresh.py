@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,9 +33,14 @@ def refresh(
     ]
     pages = {
         project / "README.md": readme_blocks(project),
-        project / "docs" / "spectra.md": document_blocks(project),
+        **{page: document_blocks(project) for page in _documents(project)},
     }
     drifted += [page for page, blocks in pages.items() if refresh_file(page, blocks, check=check)]
     for path in drifted:
         typer.echo(f"{'drifted' if check else 'refreshed'}: {path.relative_to(project)}")
     raise typer.Exit(1 if check and drifted else 0)
+
+
+def _documents(project: Path) -> list[Path]:
+    """Pages of ``docs`` whose tables are made here; the others have a script of their own."""
+    return [project / "docs" / f"{name}.md" for name in ("spectra", "engines")]

@@ -325,7 +325,7 @@ def _tensors(
                 loaded,
                 frames,
                 cache=root() / "reports" / ".cache" if cache else None,
-                key=cache_key(loaded, mark, opened.identity, opened.system),
+                key=cache_key(loaded, mark, opened.trajectory.identity),
                 advance=lambda n, row=row: bars.advance(row, n),  # type: ignore[misc]
             )
         yield tensors

@@ -131,7 +131,7 @@ def evaluate_model(
             model,
             trajectory.frames,
             cache=cache,
-            key=cache_key(model, mark, dataset.content_hash, task.system),
+            key=cache_key(model, mark, trajectory.identity),
             advance=_counter(progress, "trajectory", len(trajectory.frames)),
         )
         currents = molecular_currents(tensors, trajectory)

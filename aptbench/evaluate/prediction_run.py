@@ -228,10 +228,8 @@ def fingerprint(folder: Path | None) -> str | None:
     return digest.hexdigest()
 
 
-def cache_key(
-    model: NamedModel, model_fingerprint: str | None, content_hash: str, system: str
-) -> str | None:
-    """Return a folder name that changes with the model, its code, its libraries and the data.
+def cache_key(model: NamedModel, model_fingerprint: str | None, trajectory: str) -> str | None:
+    """Return a folder name that changes with the model, its code, its libraries and the frames.
 
     None for a model without a fingerprint: nothing tells one state of it from another.
     """
@@ -248,7 +246,7 @@ def cache_key(
             versions[library] = metadata.version(library)
         except metadata.PackageNotFoundError:
             versions[library] = ""
-    parts = [model.name, model_fingerprint, content_hash, system, code.hexdigest(), versions]
+    parts = [model.name, model_fingerprint, trajectory, code.hexdigest(), versions]
     text = json.dumps(parts, sort_keys=True)
     return f"{model.name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,15 +31,12 @@ class SpectralSource:
     name : str
         For titles and folders.
     trajectory : DenseTrajectory
-    identity : str
-        Changes with the content of the trajectory.
     dataset, system
         Where it comes from; None for a file.
     """
 
     name: str
     trajectory: DenseTrajectory
-    identity: str
     dataset: Dataset | None = None
     system: str = ""
 
@@ -179,7 +175,7 @@ def _from_dataset(
     if bands:
         trajectory = replace(trajectory, bands=bands)
     name = dataset.name if dataset.name == system else f"{dataset.name}-{system}"
-    return SpectralSource(name, trajectory, dataset.content_hash, dataset, system)
+    return SpectralSource(name, trajectory, dataset, system)
 
 
 def _from_file(
@@ -207,6 +203,5 @@ def _from_file(
                 expected="--time-step, in fs",
             )
         step = time_step
-    digest = hashlib.sha256(np.ascontiguousarray(frames.positions).tobytes())
     trajectory = trajectory_of(frames, step, protocol, bands=bands, name=path.name)
-    return SpectralSource(path.stem, trajectory, digest.hexdigest())
+    return SpectralSource(path.stem, trajectory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -61,6 +62,8 @@ class DenseTrajectory:
         How spectra are made.
     isolated : bool
         Whether there is no cell, so that the volume is a convention.
+    identity : str
+        Hash of what a model sees of the frames.
     """
 
     frames: FrameSource
@@ -70,6 +73,7 @@ class DenseTrajectory:
     bands: Mapping[str, tuple[float, float]]
     protocol: SpectralProtocol = IR1
     isolated: bool = False
+    identity: str = ""
 
     @property
     def first(self) -> Frames:
@@ -146,11 +150,14 @@ def trajectory_of(
             do="write velocities with the trajectory",
         )
     temperatures, volumes = [], []
+    digest = hashlib.sha256(first.atomic_numbers.tobytes())
     for start in range(0, len(frames), 1024):
         part = frames[start : start + 1024]
         temperatures.append(part.temperatures)
+        digest.update(part.positions.tobytes())
         if part.cell is not None:
             volumes.append(part.volumes)
+            digest.update(part.cell.tobytes())
     volume = VOLUME_OF_ISOLATED
     if volumes:
         all_volumes = np.concatenate(volumes)
@@ -173,6 +180,7 @@ def trajectory_of(
         bands,
         protocol,
         isolated=not volumes,
+        identity=digest.hexdigest(),
     )
 
 

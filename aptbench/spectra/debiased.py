@@ -15,7 +15,7 @@ from aptbench.spectra.label_estimate import LabelEstimate
 from aptbench.spectra.label_sample import LabelSample, standard_error
 from aptbench.spectra.protocol import IR1, SpectralProtocol
 from aptbench.spectra.quantum import quantum_factor
-from aptbench.spectra.residual import ResidualShape
+from aptbench.spectra.residual import HIDDEN_BAND, ResidualShape
 from aptbench.spectra.spectrum import Spectrum
 
 Array = npt.NDArray[np.float64]
@@ -62,6 +62,7 @@ class DebiasedSpectrum:
     method: str
     _rows: Array = field(repr=False)
     _systematic: tuple[Array, Array] = field(repr=False)
+    _hidden: Array = field(repr=False)
 
     def band_integral(self, low: float, high: float) -> tuple[float, float, float]:
         """Return the integral over a band in cm^-2, and its confidence limits.
@@ -82,8 +83,13 @@ class DebiasedSpectrum:
 
         values = np.array([integral(row) for row in self._rows])
         value, half = float(values[0]), float(_half_width([values[1:]], self.confidence))
-        below, above = (float(np.hypot(half, integral(part))) for part in self._systematic)
-        return value, value - below, value + above
+        below, above = (integral(part) for part in self._systematic)
+        # all of a band that the model does not see may lie in here
+        inside = (grid >= low) & (grid <= high)
+        width = min(high - low, HIDDEN_BAND * protocol.broadening)
+        hidden = width * float(np.max(self._hidden[inside], initial=0.0))
+        below, above = np.hypot(half, below), np.sqrt(half**2 + above**2 + hidden**2)
+        return value, float(value - below), float(value + above)
 
 
 def debiased_spectrum(
@@ -140,6 +146,10 @@ def debiased_spectrum(
     as `ResidualShape` tells. The target is the spectrum that dense reference currents would give on
     the same trajectory. See docs/debiased.md.
 
+    The jackknife is that of Efron and Stein, Ann. Stat. 9, 586 (1981), doi:10.1214/aos/1176345462;
+    what the channels leave is shrunk as Morris, J. Am. Stat. Assoc. 78, 47 (1983),
+    doi:10.1080/01621459.1983.10477920, does.
+
     Examples
     --------
     A model that is wrong by a constant factor is corrected exactly:
@@ -195,11 +205,13 @@ def debiased_spectrum(
     total = correction * (shape.model + 2 * estimate.cross + estimate.residual)
     half = _half_width([total[1:], 2 * correction * estimate.shrunk[1:]], confidence)
     above = correction * estimate.deviation * float(ndtri((1 + confidence) / 2))
-    below = np.minimum(above, correction * (estimate.residual[0] - estimate.coherent))
+    lower, upper = (correction * part for part in estimate.hidden)
+    incoherent = correction * (estimate.residual[0] - estimate.coherent)
+    below = np.minimum(np.hypot(above, lower), incoherent)
     return DebiasedSpectrum(
         Spectrum(model.wavenumber, total[0], protocol, model.metadata),
         total[0] - np.hypot(half, below),
-        total[0] + np.hypot(half, above),
+        total[0] + np.sqrt(half**2 + above**2 + upper**2),
         model,
         2 * correction * estimate.cross[0],
         correction * estimate.residual[0],
@@ -211,6 +223,7 @@ def debiased_spectrum(
         estimate.method,
         correction * (shape.model + 2 * estimate.unshrunk + estimate.residual),
         (below, above),
+        upper,
     )
 
 

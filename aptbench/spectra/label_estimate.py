@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.spectra.absorption import lag_transform
-from aptbench.spectra.correlation import correlation
 from aptbench.spectra.label_sample import (
     LabelSample,
     channels,
@@ -43,6 +42,8 @@ class LabelEstimate:
         Spectrum of the residual, in cm^-1.
     coherent, deviation : array, shape (wavenumber,)
         Its coherent part, and the standard uncertainty of the rest, in cm^-1.
+    hidden : tuple of array, shape (wavenumber,)
+        How much less and more there may be because of bands that are not in the model, cm^-1.
     mean_square : array, shape (row,)
         Of the residual, in (e angstrom/fs)^2.
     current_error : array, shape (row,)
@@ -56,6 +57,7 @@ class LabelEstimate:
     residual: Array
     coherent: Array
     deviation: Array
+    hidden: tuple[Array, Array]
     mean_square: Array
     current_error: Array
     method: str
@@ -122,7 +124,7 @@ class LabelEstimate:
         reference = np.maximum(square + 2 * crossed + mean_square, np.finfo(float).tiny)
         error = np.sqrt(mean_square / reference)
         # the worse the model, the less its spectrum says about where its errors are
-        residual, deviation = shape.spread(
+        residual, deviation, *hidden = shape.spread(
             coherent,
             on_grid,
             correlations,
@@ -137,6 +139,7 @@ class LabelEstimate:
             residual,
             coherent[0],
             deviation[0],
+            (hidden[0], hidden[1]),
             mean_square,
             error,
             _method(control_variate, lags, time_step),
@@ -171,11 +174,16 @@ def _finer(shape: ResidualShape, n_channels: int) -> Array:
 
 def _shared_spectra(shape: ResidualShape, parts: Array, rates: Array) -> Array:
     """Dense cross spectra of channels with the model, classical, (channel, wavenumber)."""
-    n_lags = len(shape.model_correlation)
-    even = [
-        (correlation(part, rates, n_lags) + correlation(rates, part, n_lags)) / 2
-        for part in np.moveaxis(parts, 2, 0)
-    ]
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    n_frames, n_lags = len(rates), len(shape.model_correlation)
+    size = next_fast_len(n_frames + n_lags, real=True)
+    whole = rfft(rates, size, axis=0)
+    even = np.empty((parts.shape[2], n_lags))
+    for k, part in enumerate(np.moveaxis(parts, 2, 0)):
+        # the real part is that of correlations even in time
+        product = np.sum(np.conj(rfft(part, size, axis=0)) * whole, 1).real
+        even[k] = irfft(product, size)[:n_lags] / (n_frames - np.arange(n_lags))
     return shape.factor * lag_transform(even, shape.time_step, shape.protocol)
 
 

@@ -14,6 +14,9 @@ from aptbench.spectra.protocol import ANGULAR, SpectralProtocol
 
 Array = npt.NDArray[np.float64]
 
+HIDDEN_BAND = 5.0
+"""Width, in line widths, of the narrowest band that the model is taken not to see."""
+
 _ROUNDING = 1e-9
 _EXACT = 1e4  # weight of the sum rule against a prior of weight one
 
@@ -39,12 +42,13 @@ class ResidualShape:
 
     Notes
     -----
-    .. math:: S_{dd} = c^2 S_{mm} + \sum_b a_b\, S_{mm} 1_b, \quad c = S_{md} / S_{mm},
-              \quad a_b \ge 0
+    .. math:: S_{dd} = c^2 S_{mm} + \sum_b a_b\, ((1 - \epsilon) S_{mm} + \epsilon \bar S) 1_b,
+              \quad c = S_{md} / S_{mm}, \quad a_b \ge 0
 
     The first term, coherent with the model, is a lower bound by the Cauchy-Schwarz inequality; the
-    second has the shape of the model spectrum inside each band. The sum rule (physics.md, check B)
-    fixes the area of the two together. The weights :math:`a_b` are equal as far as the labels do
+    second has the shape of the model spectrum inside each cell, but for a share that is flat: the
+    worse the model, the more of the reference it may not see at all. The sum rule (physics.md,
+    check B) fixes the area of the two together. The weights :math:`a_b` are equal as far as the labels do
     not say otherwise: a prior of 100 % about the common weight, against correlations of labels that
     are neighbours in time, by non-negative least squares.
 
@@ -117,8 +121,12 @@ class ResidualShape:
         error: Array,
         lags: npt.NDArray[np.int64],
         distrust: float = 0.0,
-    ) -> tuple[Array, Array]:
-        """Return estimate and standard uncertainty of the whole, (row, wavenumber), in cm^-1.
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return estimate and uncertainties of the whole, in cm^-1.
+
+        The estimate and the standard uncertainty of its weights, (row, wavenumber); and how much
+        less and more there may be because a band of the reference is not in the model,
+        (wavenumber,).
 
         Parameters
         ----------
@@ -157,7 +165,13 @@ class ResidualShape:
             weights[row] = weight * rest[row] / (cells[0] @ weight)
             deviations[row] = common * np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)))
         cell = self._cell_of_grid
-        return coherent + weights[:, cell] * form, deviations[:, cell] * form
+        # twice its share is the limit of what is hidden, as far as it is not known to be elsewhere
+        most = min(1.0, 2 * distrust) * np.minimum(deviations * total / rest[0], 1.0)
+        square = np.minimum(most * rest[0], rest[0] - weights * cells[0])[0]
+        area = np.maximum(square, 0) * np.pi * self.factor / ANGULAR
+        gathered = area[cell] / (HIDDEN_BAND * self.protocol.broadening)
+        incoherent, deviation = weights[:, cell] * form, deviations[:, cell] * form
+        return coherent + incoherent, deviation, distrust * level * weights[0, cell], gathered
 
     @property
     def _positive(self) -> Array:

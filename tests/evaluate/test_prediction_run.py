@@ -87,17 +87,18 @@ def test_the_key_follows_model_and_data(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").write_text("a: 1")
     mark = fingerprint(tmp_path)
     assert mark is not None
-    key = cache_key(Charges(), mark, "data", "system")
+    key = cache_key(Charges(), mark, "frames")
     (tmp_path / "card.md").write_text("prose")
     assert fingerprint(tmp_path) == mark
     (tmp_path / "weights").write_bytes(b"1")
     assert fingerprint(tmp_path) != mark
     others = [
-        cache_key(Charges(), "x", "data", "system"),
-        cache_key(Charges(), mark, "other", "system"),
-        cache_key(Charges(), mark, "data", "other"),
+        cache_key(Charges(), "x", "frames"),
+        cache_key(Charges(), mark, "other"),
     ]
-    assert len({key, *others}) == 4
+    assert len({key, *others}) == 3
+    # nothing tells one state of a model without a folder from another
+    assert cache_key(Charges(), None, "frames") is None
 
 
 class Broken(Charges):

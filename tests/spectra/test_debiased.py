@@ -192,7 +192,7 @@ def test_the_residual_has_the_area_of_the_sum_rule() -> None:
     shape = shape_of(MODEL)
     square = np.array([1.7e-4])
     coherent = shape.possible(0.01 * shape.model[None], 0 * shape.model[None], square)
-    values, deviation = shape.spread(
+    values, deviation, *_ = shape.spread(
         coherent, square, np.zeros((1, 0)), np.zeros(0), np.zeros(0, np.int64)
     )
     area = np.trapezoid(values[0], COARSE.wavenumber)
@@ -315,3 +315,18 @@ def test_a_model_without_any_current_says_that_nothing_is_known() -> None:
     assert np.isfinite(result.spectrum.absorption).all()
     assert np.all(absorption(MODEL, **OPTIONS).absorption <= result.residual_bound)
     assert result.current_error[0] == pytest.approx(1.0)
+
+
+def test_a_line_that_the_model_does_not_see_is_inside_the_band() -> None:
+    """The sum rule says how much is missing, no isolated label says where: the band is wide."""
+    model = lines(1, (1, 1, 1, 0.02))
+    reference = model + lines(4, (0, 0, 0, 1))
+    exact = absorption(reference, **OPTIONS)
+    hits = []
+    for seed in range(10):
+        frames = random_frames(32, seed)
+        result = debiased_spectrum(model, frames, reference[frames], bands=BANDS, **OPTIONS)
+        _, low, high = result.band_integral(*BANDS["stretch"])
+        hits.append(low <= exact.integral(*BANDS["stretch"]) <= high)
+    assert result.current_error[0] > 0.6
+    assert np.mean(hits) > 0.8
