@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.progress import progress_bar
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -55,7 +57,7 @@ def dense(
             do="leave out '--system', or take the other systems out of the recipe",
         )
     systems: dict[str, SystemData] = {}
-    with _progress() as bar:
+    with progress_bar() as bar:
         for entry in chosen:
             systems[entry.name] = _make(settings, entry, recipe, work, bar)
     rows: dict[str, Any] = {
@@ -109,16 +111,3 @@ def _make(
         "temperature_K": dynamics.temperature,
     }
     return dense_data(frames, labels, times, provenance)
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.progress import progress_bar
+
 if TYPE_CHECKING:
     from aptbench.data import Dataset
     from aptbench.evaluate import Evaluation
@@ -184,14 +186,7 @@ def split(
             "This cannot be the name of a split.", got=name, expected="letters, digits, _ . -"
         )
     data = open_dataset(dataset)
-    if system is None:
-        if len(data.systems) != 1:
-            raise InputError(
-                f"The data set {dataset} has several systems.",
-                got=", ".join(data.systems),
-                do="choose one with --system",
-            )
-        system = data.systems[0]
+    system = data.only_system() if system is None else system
     label_frames, times = data.label_frames(system), data.times(system)
     shares = "/".join(f"{share:g}" for share in fractions)
     made = Split(
@@ -287,22 +282,7 @@ def _note(text: str) -> None:
 @contextmanager
 def _progress_bar() -> Iterator[Any]:
     """Give a function that makes the progress callback of a model; bars go to standard error."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
+    bars = progress_bar(remaining=True)
 
     def of_model(name: str) -> Callback:
         rows: dict[str, Any] = {}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from aptbench.cli.progress import progress_bar
 
+if TYPE_CHECKING:
     from aptbench.data import Dataset
 
 TRAJECTORY = "trajectory.zarr"
@@ -41,7 +41,7 @@ def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Jso
 
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
-    with _progress() as bar:
+    with progress_bar() as bar:
         tasks = {
             stage.name: bar.add_task(stage.name, total=stage.steps)
             for stage in settings.sample.stages
@@ -99,7 +99,7 @@ def label(
     times, trajectory = store.times(settings.system), store.trajectory(settings.system)
     wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
     failed: list[int] = []
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("labelling", total=len(wanted))
         for number in wanted:
             failed += run_label(
@@ -149,7 +149,7 @@ def converge(
     folder = work or Path("raw") / settings.name
     trajectory = _sampled(recipe).trajectory(settings.system)
     engine = Cp2k(ranks=ranks)
-    with _progress() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("convergence", total=len(plan.variants) + 1)
 
         def show(name: str) -> None:
@@ -228,16 +228,3 @@ def _sampled(recipe: Path) -> Dataset:
             do=f"sample it, 'aptbench sample {recipe}', or get it, 'dvc pull {store}'",
         )
     return open_dataset(store)
-
-
-def _progress() -> Progress:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True))

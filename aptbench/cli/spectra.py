@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.progress import progress_bar
+
 if TYPE_CHECKING:
     from aptbench.evaluate.prediction_run import NamedModel, PredictedTensors
     from aptbench.evaluate.spectral_source import SpectralSource
@@ -303,20 +305,15 @@ def _tensors(
     opened: SpectralSource, models: list[str], cache: bool
 ) -> Iterator[Mapping[str, PredictedTensors]]:
     """Give the tensors of every model, made when they are asked for, with a progress bar."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
     from aptbench.data import root
     from aptbench.evaluate.prediction_run import PredictedTensors, cache_key, fingerprint
     from aptbench.models import load_model, model_folder
     from aptbench.models.allocator import keep_freed_memory
 
     keep_freed_memory()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     frames = opened.trajectory.frames
     tensors = {}
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    with progress_bar(remaining=True) as bars:
         for name in dict.fromkeys(models):
             loaded: NamedModel = load_model(name)  # type: ignore[assignment]
             mark = fingerprint(model_folder(name))

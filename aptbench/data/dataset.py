@@ -82,6 +82,22 @@ class Dataset:
         """Names of the systems, in alphabetical order."""
         return tuple(self._attrs["systems"])
 
+    def only_system(self) -> str:
+        """Return the name of the system of a data set that has one.
+
+        Raises
+        ------
+        InputError
+            If there are several.
+        """
+        if len(self.systems) != 1:
+            raise InputError(
+                f"The data set {self.name} has several systems.",
+                got=", ".join(self.systems),
+                do="choose one with --system",
+            )
+        return self.systems[0]
+
     def system_attrs(self, system: str) -> dict[str, Any]:
         """Return the attributes of a system: provenance, total charge, conventions."""
         return _read_attributes(self._path, self._known(system))

@@ -163,14 +163,7 @@ def _from_dataset(
     from aptbench.data import open_dataset
 
     dataset = open_dataset(source)
-    if system is None:
-        if len(dataset.systems) != 1:
-            raise InputError(
-                f"The data set {dataset.name} has several systems.",
-                got=", ".join(dataset.systems),
-                do="choose one with --system",
-            )
-        system = dataset.systems[0]
+    system = dataset.only_system() if system is None else system
     trajectory = dense_trajectory(dataset, system, protocol)
     if bands:
         trajectory = replace(trajectory, bands=bands)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aptbench.atomic import write_atomically
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
@@ -20,6 +19,7 @@ from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION, thermal_velocities, velocity_verlet
 from aptbench.reference.dense import DenseLabeller, taken
+from aptbench.reference.recipe_file import read_recipe
 
 if TYPE_CHECKING:
     from aptbench.reference.xtb import Xtb
@@ -150,14 +150,7 @@ class DenseRecipe(BaseModel):
         InputError
             If the file is missing, is not YAML, or has wrong or unknown entries.
         """
-        try:
-            return cls.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise InputError(
-                f"There is no recipe at {path}.", do="give the path of a recipe.yaml"
-            ) from None
-        except (yaml.YAMLError, ValidationError) as error:
-            raise InputError(f"The recipe {path} is not valid.", got=error) from None
+        return read_recipe(cls, path)
 
     def dynamics(self, system: DenseSystem, path: Path) -> tuple[str, Dynamics, Path]:
         """Return which data set samples a system, how, and the file of its first configuration.

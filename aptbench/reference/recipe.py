@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from aptbench.errors import InputError
+from aptbench.reference.recipe_file import read_recipe
 from aptbench.reference.theory import Theory
 
 
@@ -98,11 +97,4 @@ class Recipe(BaseModel):
         InputError
             If the file is missing, is not YAML, or has wrong or unknown entries.
         """
-        try:
-            return cls.model_validate(yaml.safe_load(Path(path).read_text()))
-        except FileNotFoundError:
-            raise InputError(
-                f"There is no recipe at {path}.", do="give the path of a recipe.yaml"
-            ) from None
-        except (yaml.YAMLError, ValidationError) as error:
-            raise InputError(f"The recipe {path} is not valid.", got=error) from None
+        return read_recipe(cls, path)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.spectra.absorption import number_of_lags
+from aptbench.spectra.label_sample import standard_error
 from aptbench.spectra.protocol import ANGULAR, SpectralProtocol
 
 Array = npt.NDArray[np.float64]
@@ -48,9 +49,9 @@ class ResidualShape:
     The first term, coherent with the model, is a lower bound by the Cauchy-Schwarz inequality; the
     second has the shape of the model spectrum inside each cell, but for a share that is flat: the
     worse the model, the more of the reference it may not see at all. The sum rule (physics.md,
-    check B) fixes the area of the two together. The weights :math:`a_b` are equal as far as the labels do
-    not say otherwise: a prior of 100 % about the common weight, against correlations of labels that
-    are neighbours in time, by non-negative least squares.
+    check B) fixes the area of the two together. The weights :math:`a_b` are equal as
+    far as the labels do not say otherwise: a prior of 100 % about the common weight, against
+    correlations of labels that are neighbours in time, by non-negative least squares.
 
     Examples
     --------
@@ -155,20 +156,23 @@ class ResidualShape:
         measured = self.protocol.window(lags * self.time_step) * correlation
         measured = measured - self._correlation_of(coherent, lags)
         weights, deviations = np.zeros((2, len(rest), n_cells))
+        identity = np.eye(n_cells)
         for row in np.flatnonzero((rest > _ROUNDING * mean_square) & (total > 0)):
             # unknown is the weight over the common weight, of which the prior is 1 +- 1
             common = rest[row] / total
-            rows = [_EXACT * cells[:1] / total, cells[1:] * common / scale, np.eye(n_cells)]
+            rows = [_EXACT * cells[:1] / total, cells[1:] * common / scale, identity]
             right = [[_EXACT], measured[row] / scale[:, 0], np.ones(n_cells)]
             matrix = np.concatenate(rows)
             weight = nnls(matrix, np.concatenate(right))[0]
             weights[row] = weight * rest[row] / (cells[0] @ weight)
-            deviations[row] = common * np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)))
+            deviations[row] = common * _deviation(matrix)
         cell = self._cell_of_grid
-        # twice its share is the limit of what is hidden, as far as it is not known to be elsewhere
-        most = min(1.0, 2 * distrust) * np.minimum(deviations * total / rest[0], 1.0)
-        square = np.minimum(most * rest[0], rest[0] - weights * cells[0])[0]
-        area = np.maximum(square, 0) * np.pi * self.factor / ANGULAR
+        # twice its share is the limit of what is hidden, as far as no burst says that it is not
+        prior = _deviation(np.concatenate([_EXACT * cells[:1] / max(total, 1e-200), identity]))
+        free = np.minimum(deviations[0] * total / (prior * max(float(rest[0]), 1e-200)), 1.0)
+        limit = rest[0] + (2 * standard_error(rest[1:]) if len(rest) > 1 else 0.0)
+        most = np.minimum(min(1.0, 2 * distrust) * free * limit, limit - weights[0] * cells[0])
+        area = np.maximum(most, 0) * np.pi * self.factor / ANGULAR
         gathered = area[cell] / (HIDDEN_BAND * self.protocol.broadening)
         incoherent, deviation = weights[:, cell] * form, deviations[:, cell] * form
         return coherent + incoherent, deviation, distrust * level * weights[0, cell], gathered
@@ -203,3 +207,8 @@ class ResidualShape:
         if beyond[0] > 1e-9 * self.model_correlation[0]:
             return np.column_stack([inside, beyond])
         return inside
+
+
+def _deviation(matrix: Array) -> Array:
+    """Standard deviations of the unknowns of equations with unit errors."""
+    return np.asarray(np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix))))

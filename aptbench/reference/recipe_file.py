@@ -1,0 +1,37 @@
+"""`read_recipe`: a recipe file, checked against its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from aptbench.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_recipe(model: type[Model], path: Path) -> Model:
+    """Read and check a recipe file.
+
+    Parameters
+    ----------
+    model : type
+        What the file must be, a pydantic model.
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not YAML, or has wrong or unknown entries.
+    """
+    try:
+        return model.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(
+            f"There is no recipe at {path}.", do="give the path of a recipe.yaml"
+        ) from None
+    except (yaml.YAMLError, ValidationError) as error:
+        raise InputError(f"The recipe {path} is not valid.", got=error) from None
