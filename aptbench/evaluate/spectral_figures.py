@@ -60,14 +60,12 @@ def study_figure(study: SpectralStudy) -> Figure:
     reference = study.reference_spectrum()
     factor, unit = _scale(study.trajectory)
     with styled():
-        figure = new_figure(8.2, 6.0 if reference else 4.3)
-        panels = figure.subplots(
-            2 if reference else 1,
-            1,
-            sharex=True,
-            squeeze=False,
-            height_ratios=(2.2, 1) if reference else (1,),
-        )[:, 0].tolist()
+        compared = reference is not None and len(study.models) > 0
+        figure = new_figure(8.2, 6.0 if compared else 4.3)
+        ratios = (2.2, 1) if compared else (1,)
+        panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[
+            :, 0
+        ].tolist()
         top = panels[0]
         grid = study.spectra.wavenumber
         shown = grid <= _HIGHEST
@@ -85,12 +83,12 @@ def study_figure(study: SpectralStudy) -> Figure:
                 linewidth=2.0,
                 label=name,
             )
-            centre = spectrum.absorption
-            below = panels[1]
-            ends = factor * (low - centre)[shown], factor * (high - centre)[shown]
-            below.fill_between(grid[shown], *ends, color=BAND_COLOUR, linewidth=0)
-            below.axhline(0, color=REFERENCE_COLOUR, linewidth=1.0)
-            below.set_ylabel("model \N{MINUS SIGN} reference")
+            if compared:
+                centre, below = spectrum.absorption, panels[1]
+                ends = factor * (low - centre)[shown], factor * (high - centre)[shown]
+                below.fill_between(grid[shown], *ends, color=BAND_COLOUR, linewidth=0)
+                below.axhline(0, color=REFERENCE_COLOUR, linewidth=1.0)
+                below.set_ylabel("model \N{MINUS SIGN} reference")
         for index, model in enumerate(study.models):
             look: dict[str, Any] = {"color": model_colour(index), "linestyle": line_style(index)}
             values = study.spectra.spectrum(model).absorption
@@ -106,8 +104,6 @@ def study_figure(study: SpectralStudy) -> Figure:
         if study.from_dipole is not None:
             values = factor * study.from_dipole.absorption[shown]
             top.plot(grid[shown], values, color="#D55E00", linestyle=":", label="from dipoles")
-        if not study.models and reference is not None:
-            panels[1].set_visible(False)
         top.set_ylabel(unit)
         _finish(panels, study.trajectory.bands)
         figure.legend(loc="outside lower center", ncols=min(3, len(study.models) + 2))
@@ -198,12 +194,13 @@ def distance_figure(assignment: Assignment, trajectory: DenseTrajectory) -> Figu
     rows = np.array([family.index(name) for name in shells])
     density = factor * family.spectra[rows][:, shown] / np.diff(edges)[:, None]
     strength = np.abs(density).max(1)
-    first = int(np.argmax(strength > 0.01 * strength.max()))
+    shells_seen = np.flatnonzero(strength > 0.01 * strength.max())
+    first, last = (int(shells_seen[k]) for k in (0, -1))
     with styled():
         figure = new_figure(8.2, 5.6)
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.6))
         alone = factor * family.spectra[family.index("self")][shown]
-        top.plot(grid[shown], alone, color=CHANNEL_COLOURS[0], label="each molecule\nby itself")
+        top.plot(grid[shown], alone, color=CHANNEL_COLOURS[0], label="each molecule by itself")
         top.plot(
             grid[shown],
             factor * assignment.total.absorption[shown] - alone,
@@ -213,12 +210,12 @@ def distance_figure(assignment: Assignment, trajectory: DenseTrajectory) -> Figu
         )
         top.axhline(0, color="#7a828e", linewidth=0.7)
         top.set_ylabel(unit, fontsize=8.5)
-        top.legend(fontsize=7.5, **_BESIDE)
+        figure.legend(loc="outside lower center", ncols=2)
         most = float(np.abs(density).max()) or 1.0
         mesh = below.pcolormesh(
             _cell_edges(grid[shown]),
-            edges[first:],
-            density[first:],
+            edges[first : last + 2],
+            density[first : last + 1],
             cmap="RdBu_r",
             vmin=-most,
             vmax=most,
@@ -269,7 +266,7 @@ def main_channels(assignment: Assignment, family: str) -> dict[str, Array]:
 
 def _scale(trajectory: DenseTrajectory) -> tuple[float, str]:
     if trajectory.isolated:
-        return molar(trajectory), "molar absorption (km mol$^{-1}$ / cm$^{-1}$)"
+        return molar(trajectory), "km mol$^{-1}$ / cm$^{-1}$"
     return 1e-3, r"$n(\omega)\,\alpha(\omega)$ (10$^3$ cm$^{-1}$)"
 
 
