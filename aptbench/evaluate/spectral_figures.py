@@ -140,7 +140,7 @@ def channels_figure(
                     factor * values[shown],
                     color=CHANNEL_COLOURS[index % len(CHANNEL_COLOURS)],
                     linestyle=line_style(index),
-                    label=label,
+                    label=_short(label),
                 )
             axes.axhline(0, color="#7a828e", linewidth=0.7)
             axes.set_title(FAMILY_TITLES[name], loc="left")
@@ -171,7 +171,7 @@ def stacked_figure(assignment: Assignment, trajectory: DenseTrajectory, family: 
             look: dict[str, Any] = {"color": colour, "linewidth": 0, "alpha": 0.75}
             look["rasterized"] = True  # areas of thousands of points make megabytes of SVG
             plus, minus = np.maximum(part, 0), np.minimum(part, 0)
-            axes.fill_between(grid[shown], above, above + plus, label=label, **look)
+            axes.fill_between(grid[shown], above, above + plus, label=_short(label), **look)
             axes.fill_between(grid[shown], below + minus, below, **look)
             above, below = above + plus, below + minus
         total = factor * assignment.total.absorption[shown]
@@ -268,6 +268,10 @@ def _scale(trajectory: DenseTrajectory) -> tuple[float, str]:
     if trajectory.isolated:
         return molar(trajectory), "km mol$^{-1}$ / cm$^{-1}$"
     return 1e-3, r"$n(\omega)\,\alpha(\omega)$ (10$^3$ cm$^{-1}$)"
+
+
+def _short(label: str) -> str:
+    return label.replace("symmetric stretch", "sym. stretch")
 
 
 def _upper(name: str) -> float:

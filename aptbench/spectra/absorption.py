@@ -18,14 +18,14 @@ from aptbench.units import BOLTZMANN, ELEMENTARY_CHARGE, SPEED_OF_LIGHT, VACUUM_
 
 Array = npt.NDArray[np.float64]
 
-# (e angstrom/fs)^2 fs / (angstrom^3 K) in SI, over eps0 c kB, from 1/m to 1/cm
-_TO_PER_CM: Final = (
+TO_PER_CM: Final = (
     (ELEMENTARY_CHARGE * 1e5) ** 2
     * 1e-15
     / 1e-30
     / (VACUUM_PERMITTIVITY * SPEED_OF_LIGHT * BOLTZMANN)
     / 100
 )
+"""From (e angstrom/fs)^2 fs / (angstrom^3 K), over eps0 c kB, to cm^-1."""
 
 
 def absorption(
@@ -121,7 +121,7 @@ def absorption_of(
     _positive("temperature", temperature, "K")
     factor = quantum_factor(protocol.quantum_correction, protocol.wavenumber, temperature)
     transform = lag_transform(correlation, time_step, protocol)
-    return _TO_PER_CM / (6 * volume * temperature) * transform * factor
+    return TO_PER_CM / (6 * volume * temperature) * transform * factor
 
 
 def lag_transform(

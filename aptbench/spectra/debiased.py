@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import InputError
-from aptbench.spectra.absorption import _TO_PER_CM, absorption, number_of_lags
+from aptbench.spectra.absorption import TO_PER_CM, absorption, number_of_lags
 from aptbench.spectra.correlation import correlation
 from aptbench.spectra.label_estimate import LabelEstimate
 from aptbench.spectra.label_sample import LabelSample, standard_error
@@ -192,7 +192,7 @@ def debiased_spectrum(
     shape = ResidualShape(
         model.absorption / correction,
         correlation(rates, rates, number_of_lags(time_step, protocol)),
-        _TO_PER_CM / (6 * volume * temperature),
+        TO_PER_CM / (6 * volume * temperature),
         time_step,
         len(rates),
         protocol,
