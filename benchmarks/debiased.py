@@ -316,7 +316,7 @@ def reuse(truth: Truth, n: int, n_labels: int = 16) -> dict[str, Any]:
     } | {"labels": n_labels, "label_sets": n}
 
 
-def run(truth: Truth, n: int, jobs: int) -> Path:
+def run(truth: Truth, n: int, jobs: int, labels: tuple[int, ...] = LABELS) -> Path:
     """Compute all rows that are not there yet, and write the results of the source."""
     text = "".join((SPECTRA / f"{name}.py").read_text(encoding="utf-8") for name in MODULES)
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -335,7 +335,7 @@ def run(truth: Truth, n: int, jobs: int) -> Path:
         )
         for model in truth.models
         for design, control in DESIGNS
-        for n_labels in LABELS
+        for n_labels in labels
         if design != "burst" or n_labels // BURST >= CLUSTERS
     }
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
@@ -474,13 +474,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default="oracle", help="oracle, or DATASET:SYSTEM")
     parser.add_argument("--label-sets", type=int, default=200, help="how often labels are drawn")
+    parser.add_argument("--labels", type=int, nargs="+", default=LABELS, help="labels in a set")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--tables-only", action="store_true", help="only write docs/debiased.md")
     arguments = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     if not arguments.tables_only:
         truth = oracle() if arguments.source == "oracle" else stored(arguments.source)
-        print(run(truth, arguments.label_sets, arguments.jobs))
+        print(run(truth, arguments.label_sets, arguments.jobs, tuple(arguments.labels)))
     page = PROJECT / "docs" / "debiased.md"
     if page.is_file():
         refresh_file(page, {"debiased": table()})
