@@ -11,7 +11,7 @@ import numpy as np
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
-from aptbench.evaluate.spectral_table import percent_interval, with_interval
+from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
 from aptbench.evaluate.table import columns, number, ranked
 
 
@@ -106,7 +106,7 @@ def _spectra(summary: dict[str, Any]) -> str:
         for place in places:
             score = scores[model, place, "band_integral_error"]
             ends = percent_interval(score["low"], score["high"])
-            cells.append(f"{100 * score['value']:+.0f} % {ends}")
+            cells.append(f"{percent(score['value'])} {ends}")
         of_current = with_interval(error["value"], error["low"], error["high"])
         rows.append((model, *cells, of_current))
     head = [

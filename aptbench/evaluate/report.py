@@ -21,7 +21,7 @@ from aptbench.evaluate.result import write_result
 from aptbench.evaluate.scoring import labels_of_test
 from aptbench.evaluate.spectral_files import write_assignment, write_study
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
-from aptbench.evaluate.spectral_table import percent_interval, with_interval
+from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
 from aptbench.evaluate.table import Column, columns, interval, is_trivial, number
 from aptbench.tasks import Task
 
@@ -180,7 +180,7 @@ def _spectrum(
             cells.append(
                 {
                     "integral": f"{row['models'][name][0] / 1e6:.3f}",
-                    "error": error and f"{100 * error.value:+.0f} %",
+                    "error": error and percent(error.value),
                     "interval": error and percent_interval(error.low, error.high),
                 }
             )

@@ -100,6 +100,15 @@ def with_interval(value: float, low: float, high: float) -> str:
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
+def percent(value: float) -> str:
+    """Return a signed number in whole percent.
+
+    >>> percent(-0.001), percent(0.256)
+    ('+0 %', '+26 %')
+    """
+    return f"{round(100 * value):+d} %"
+
+
 def percent_interval(low: float, high: float) -> str:
     """Return the ends of an interval in percent; nothing if there is none.
 
@@ -108,4 +117,4 @@ def percent_interval(low: float, high: float) -> str:
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"[{100 * low:+.0f}, {100 * high:+.0f}]"
+    return f"[{round(100 * low):+d}, {round(100 * high):+d}]"

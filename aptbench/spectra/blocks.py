@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from aptbench.errors import AlignmentError, InputError
 from aptbench.spectra.correlation import fast_length
 
 Array = npt.NDArray[np.float64]
+
+STRETCH: Final = 1024
+"""Time origins that are transformed at once."""
 
 
 class Series(Protocol):
@@ -115,8 +118,8 @@ def block_correlation(
 
     Notes
     -----
-    Memory is that of one channel in ``block + n_lags`` frames, whatever the length. The mean of
-    the series is not removed.
+    Memory is that of one channel in `STRETCH` frames and ``n_lags`` more, whatever the length of
+    trajectory and blocks. The mean of the series is not removed.
     """
     shape = first.shape
     other = first if second is None else second
@@ -133,21 +136,20 @@ def block_correlation(
             expected="as many, or one in the second",
         )
     labels = tuple(map(str, range(shape[1]))) if names is None else tuple(names)
-    sums, counts = [], []
-    for start, stop, ahead in _stretches(shape[0], n_lags, block):
-        counts.append(_origins(shape[0], start, stop, n_lags))
+    found = _empty(labels, shape[0], n_lags, block)
+    for number, start, stop, ahead in _stretches(shape[0], n_lags, block):
+        found.counts[number] += _origins(shape[0], start, stop, n_lags)
         common = other.shape[1] == 1 and second is not None
         shared = _transform(other[start:ahead], 0, stop - start, n_lags) if common else None
-        rows = np.empty((shape[1], n_lags))
         for channel in range(shape[1]):
             a = _transform(first[start:ahead], channel, stop - start, n_lags)
             if second is None:
-                rows[channel] = _product(a, a, n_lags)
+                found.sums[channel, number] += _product(a, a, n_lags)
                 continue
             b = shared or _transform(other[start:ahead], channel, stop - start, n_lags)
-            rows[channel] = (_product(a, b, n_lags) + _product(b, a, n_lags)) / 2
-        sums.append(rows)
-    return BlockCorrelation(np.stack(sums, 1), np.array(counts), labels)
+            both = _product(a, b, n_lags) + _product(b, a, n_lags)
+            found.sums[channel, number] += both / 2
+    return found
 
 
 def correlation_matrix(
@@ -176,32 +178,38 @@ def correlation_matrix(
         )
     pairs = [(g, g) for g in range(n_groups)]
     pairs += [(g, h) for g in range(n_groups) for h in range(g + 1, n_groups)]
-    sums, counts = [], []
-    for start, stop, ahead in _stretches(groups.shape[0], n_lags, block):
-        counts.append(_origins(groups.shape[0], start, stop, n_lags))
+    labels = tuple(names[g] if g == h else f"{names[g]}-{names[h]}" for g, h in pairs)
+    found = _empty(labels, groups.shape[0], n_lags, block)
+    for number, start, stop, ahead in _stretches(groups.shape[0], n_lags, block):
+        found.counts[number] += _origins(groups.shape[0], start, stop, n_lags)
         part = groups[start:ahead]
         parts = [_transform(part, g, stop - start, n_lags) for g in range(n_groups)]
-        rows = [
-            _product(parts[g], parts[h], n_lags)
-            + (0 if g == h else _product(parts[h], parts[g], n_lags))
-            for g, h in pairs
-        ]
-        sums.append(np.array(rows))
-    labels = tuple(names[g] if g == h else f"{names[g]}-{names[h]}" for g, h in pairs)
-    return BlockCorrelation(np.stack(sums, 1), np.array(counts), labels)
+        for channel, (g, h) in enumerate(pairs):
+            found.sums[channel, number] += _product(parts[g], parts[h], n_lags)
+            if g != h:
+                found.sums[channel, number] += _product(parts[h], parts[g], n_lags)
+    return found
 
 
-def _stretches(n_frames: int, n_lags: int, block: int) -> Iterator[tuple[int, int, int]]:
-    """Yield first origin, end of the origins, and end of their partners of each block."""
+def _empty(names: tuple[str, ...], n_frames: int, n_lags: int, block: int) -> BlockCorrelation:
     if block < 1 or not 1 <= n_lags <= n_frames:
         raise InputError(
             "A correlation has no such lags or blocks.",
             got=f"{n_lags} lags and blocks of {block} frames",
             expected=f"1 to {n_frames} lags (frames), and blocks of 1 frame or more",
         )
-    for start in range(0, n_frames, block):
-        stop = min(start + block, n_frames)
-        yield start, stop, min(stop + n_lags - 1, n_frames)
+    n_blocks = -(-n_frames // block)
+    sums = np.zeros((len(names), n_blocks, n_lags))
+    return BlockCorrelation(sums, np.zeros((n_blocks, n_lags)), names)
+
+
+def _stretches(n_frames: int, n_lags: int, block: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield block, first origin, end of the origins, and end of their partners."""
+    for number, first in enumerate(range(0, n_frames, block)):
+        last = min(first + block, n_frames)
+        for start in range(first, last, STRETCH):
+            stop = min(start + STRETCH, last)
+            yield number, start, stop, min(stop + n_lags - 1, n_frames)
 
 
 def _origins(n_frames: int, start: int, stop: int, n_lags: int) -> Array:

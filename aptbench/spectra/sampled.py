@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float64]
 
 BLOCK_LAGS: Final = 0.25
 """Length of a time block in units of the longest lag of the protocol."""
+MOST_BLOCKS: Final = 64
+"""Blocks of a long trajectory: more would tell nothing more, and take memory."""
 REPLICATES: Final = 400
 
 
@@ -200,14 +202,15 @@ def block_frames(
 
     Notes
     -----
-    The blocks are of equal length, as near to the wanted one as the trajectory allows.
+    The blocks are of equal length, as near to the wanted one as the trajectory allows; longer if
+    they would otherwise be more than `MOST_BLOCKS`.
     """
     wanted = BLOCK_LAGS * protocol.maximum_lag if block is None else block
     if not (np.isfinite(wanted) and wanted >= time_step):
         raise InputError(
             "The time block is shorter than a time step.", got=f"{wanted} fs", expected=time_step
         )
-    n_blocks = max(1, round(n_frames * time_step / wanted))
+    n_blocks = min(MOST_BLOCKS, max(1, round(n_frames * time_step / wanted)))
     return -(-n_frames // n_blocks)
 
 

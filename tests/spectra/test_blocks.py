@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aptbench.errors import AlignmentError, InputError
-from aptbench.spectra.blocks import block_correlation, correlation_matrix
+from aptbench.spectra.blocks import STRETCH, block_correlation, correlation_matrix
 from aptbench.spectra.correlation import correlation
 
 
@@ -42,6 +42,14 @@ def test_the_mean_is_the_unbiased_correlation(block: int) -> None:
     rates = np.random.default_rng(1).normal(size=(300, 3))
     found = block_correlation(rates[:, None], n_lags=120, block=block)
     np.testing.assert_allclose(found.mean()[0], correlation(rates, rates, 120), atol=1e-12)
+
+
+def test_long_blocks_are_transformed_in_stretches() -> None:
+    rates = np.random.default_rng(6).normal(size=(2 * STRETCH + 77, 1, 3))
+    found = block_correlation(rates, n_lags=50, block=5000)
+    assert found.n_blocks == 1
+    expected = correlation(rates[:, 0], rates[:, 0], 50)
+    np.testing.assert_allclose(found.mean()[0], expected, atol=1e-12)
 
 
 def test_one_second_series_serves_all_channels() -> None:
