@@ -121,7 +121,7 @@ def _seam(rows: list[dict[str, Any]]) -> str:
             row["place"],
             f"{row['oxygen_xx']:.3f}",
             f"{row['hydrogen_xx']:.3f}",
-            f"{row['largest_change']:.1g}" if row["largest_change"] else "–",
+            f"{row['largest_change']:.2g}" if row["largest_change"] else "–",
             f"{row['acoustic_sum']:.0e}",
         )
         for row in rows

@@ -194,7 +194,7 @@ def distance_figure(assignment: Assignment, trajectory: DenseTrajectory) -> Figu
     rows = np.array([family.index(name) for name in shells])
     density = factor * family.spectra[rows][:, shown] / np.diff(edges)[:, None]
     strength = np.abs(density).max(1)
-    shells_seen = np.flatnonzero(strength > 0.01 * strength.max())
+    shells_seen = np.flatnonzero(strength >= 0.01 * strength.max())
     first, last = (int(shells_seen[k]) for k in (0, -1))
     with styled():
         figure = new_figure(8.2, 5.6)

@@ -9,7 +9,7 @@ import pytest
 
 from aptbench.errors import AlignmentError, InputError
 from aptbench.spectra import IR1, absorption, correlation
-from aptbench.spectra.absorption import _TO_PER_CM
+from aptbench.spectra.absorption import TO_PER_CM
 from aptbench.spectra.debiased import debiased_spectrum
 from aptbench.spectra.label_sample import LabelSample, channels, local_response
 from aptbench.spectra.protocol import ANGULAR
@@ -67,7 +67,7 @@ def test_all_frames_as_labels_are_the_dense_spectrum(remove_mean, time_step) -> 
     m, d = rng.normal(size=(2, 2500, 3)) + np.array([[[0.3]], [[-0.7]]])
     options = OPTIONS | {"protocol": protocol, "time_step": time_step}
     response = local_response(m, np.arange(len(m)), time_step=time_step, protocol=protocol)
-    factor = _TO_PER_CM / (6 * options["volume"] * options["temperature"])
+    factor = TO_PER_CM / (6 * options["volume"] * options["temperature"])
     cross = factor * np.einsum("lp,lpw->w", d, response) / len(m)
     parts = absorption(m, **options).absorption + absorption(d, **options).absorption
     exact = absorption(m + d, **options).absorption
@@ -151,7 +151,7 @@ def shape_of(model: np.ndarray) -> ResidualShape:
     return ResidualShape(
         absorption(model, **OPTIONS).absorption,
         correlation(model, model, 801),
-        _TO_PER_CM / (6 * OPTIONS["volume"] * OPTIONS["temperature"]),
+        TO_PER_CM / (6 * OPTIONS["volume"] * OPTIONS["temperature"]),
         2.0,
         len(model),
         COARSE,
