@@ -80,12 +80,18 @@ class BlockBootstrap:
 
     def interval(self, values: Array, n_frames: int) -> tuple[float, float]:
         """Return the lower and upper end from the values of the replicates; NaN with one block."""
+        tail = self.tail(n_frames)
+        finite = np.asarray(values)[np.isfinite(values)]
+        if np.isnan(tail) or not finite.size:
+            return float("nan"), float("nan")
+        low, high = np.quantile(finite, [tail, 1 - tail])
+        return float(low), float(high)
+
+    def tail(self, n_frames: int) -> float:
+        """Return the share of replicates beyond each end of an interval; NaN with one block."""
         from scipy.stats import norm, t
 
         n = self.n_blocks(n_frames)
-        finite = np.asarray(values)[np.isfinite(values)]
-        if n < 2 or not finite.size:
-            return float("nan"), float("nan")
-        tail = norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - self.confidence) / 2, n - 1))
-        low, high = np.quantile(finite, [tail, 1 - tail])
-        return float(low), float(high)
+        if n < 2:
+            return float("nan")
+        return float(norm.cdf(np.sqrt(n / (n - 1)) * t.ppf((1 - self.confidence) / 2, n - 1)))

@@ -106,8 +106,7 @@ def _facts(dataset: Dataset, system: str) -> dict[str, object]:
     if frames.cell is not None:
         edges = " x ".join(f"{edge:g}" for edge in np.linalg.norm(frames.cell[0], axis=1))
         facts["cell"] = f"{edges} angstrom"
-    attrs = dataset.attrs
-    bands = attrs.get("infrared_bands_by_system", {}).get(system, attrs.get("infrared_bands", {}))
+    bands = dataset.infrared_bands(system)
     return facts | {
         "frames": f"{len(frames)}, every {times[1] - times[0]:g} fs",
         "length": f"{times[-1] / 1000:g} ps",

@@ -102,6 +102,12 @@ class Dataset:
         """Return the attributes of a system: provenance, total charge, conventions."""
         return _read_attributes(self._path, self._known(system))
 
+    def infrared_bands(self, system: str) -> dict[str, tuple[float, float]]:
+        """Return the ends of the bands of a system in cm^-1 by name; empty if none is stated."""
+        of_all = self._attrs.get("infrared_bands", {})
+        stated = self._attrs.get("infrared_bands_by_system", {}).get(self._known(system), of_all)
+        return {name: (float(low), float(high)) for name, (low, high) in stated.items()}
+
     def n_frames(self, system: str) -> int:
         """Return the number of frames of a system."""
         return int(self._array(system, "positions").shape[0])

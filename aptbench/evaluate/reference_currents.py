@@ -45,6 +45,11 @@ class ReferenceCurrents:
     left_out: int = 0
 
     @property
+    def n_clusters(self) -> int:
+        """Number of labels that are no neighbours: a run of neighbouring frames counts once."""
+        return 1 + int(np.sum(np.diff(self.label_frames) > 1))
+
+    @property
     def dense(self) -> bool:
         """Whether every frame is labelled, so that there is a reference spectrum."""
         return len(self.label_frames) == self.n_frames

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aptbench
+from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.evaluate.canvas import model_colour, save_figure
 from aptbench.evaluate.evaluation import Evaluation
@@ -96,7 +96,6 @@ def write_report(
         "columns": shown,
         "test_frames": len(labels),
         "atoms": labels.frames.n_atoms,
-        "labels": len(dataset.label_frames(task.system)),
         "data": results[0].data,
         "errors": _embedded(folder / "errors.svg"),
         "spectrum": _spectrum(evaluations, folder, study),
@@ -117,7 +116,7 @@ def write_report(
     # our own style sheet: quotes in it must stay quotes
     page["style"] = _safe(page["style"])
     path = folder / "report.html"
-    _write_text(path, environment.get_template("report.html.j2").render(page))
+    write_atomically(path, environment.get_template("report.html.j2").render(page))
     return path
 
 
@@ -272,9 +271,3 @@ def _command(task: Task, results: Sequence[Any]) -> str:
 def _embedded(path: Path) -> str:
     kind = {".svg": "image/svg+xml", ".png": "image/png"}[path.suffix]
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-
-
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

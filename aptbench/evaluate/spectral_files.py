@@ -69,30 +69,21 @@ def write_study(study: SpectralStudy, folder: Path, *, zarr: bool = True) -> dic
 
 def summary_of(study: SpectralStudy) -> dict[str, Any]:
     """Return choices, band integrals and scores of a study as plain values."""
-    bands = {"all": None, **study.trajectory.bands}
-    found = study.reference_spectrum()
+    spectra, best = study.spectra, study.best_debiased
     integrals: dict[str, Any] = {}
-    for place, ends in bands.items():
-        band = Band(study.spectra.wavenumber, ends)
-        row: dict[str, Any] = {"cm-1": list(band.limits), "models": {}}
-        for name in study.models:
-            values = study.spectra.samples(name)
-            row["models"][name] = [
-                float(band.integral(study.spectra.spectrum(name).absorption)),
-                *study.spectra.interval_of(band.integral(values)),
-            ]
+    for place, ends in study.trajectory.places.items():
+        limits = Band(spectra.wavenumber, ends).limits
+        row: dict[str, Any] = {"cm-1": list(limits)}
+        row["models"] = {name: list(spectra.band_integral(name, ends)) for name in study.models}
         if study.dense:
-            row[REFERENCE] = [
-                float(band.integral(study.spectra.spectrum(REFERENCE).absorption)),
-                *study.spectra.interval_of(band.integral(study.spectra.samples(REFERENCE))),
-            ]
-        elif found is not None and study.best_debiased is not None:
-            row[REFERENCE] = list(study.debiased[study.best_debiased].band_integral(*band.limits))
+            row[REFERENCE] = list(spectra.band_integral(REFERENCE, ends))
+        elif best is not None:
+            row[REFERENCE] = list(study.debiased[best].band_integral(*limits))
         integrals[place] = row
     return _plain(
         {
             **study.attributes(),
-            "debiased_with": study.best_debiased,
+            "debiased_with": best,
             "band_integrals_cm-2": integrals,
             "scores": [vars(score) for score in study.scores],
         }
@@ -143,7 +134,7 @@ def write_assignment(
         The JSON: integrals of all channels over all bands, and how exactly they add up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    bands = {"all": None, **trajectory.bands}
+    places = trajectory.places
     result: dict[str, Any] = {}
     for model, assignment in assignments.items():
         draw = {f"channels-{model}": channels_figure(assignment, trajectory)}
@@ -160,7 +151,7 @@ def write_assignment(
                 columns[f"{family.name}: {name}"] = values
                 integrals.setdefault(family.name, {})[name] = {
                     place: float(Band(assignment.total.wavenumber, ends).integral(values))
-                    for place, ends in bands.items()
+                    for place, ends in places.items()
                 }
         write_atomically(
             folder / f"channels-{model}.csv", _csv(assignment.total.wavenumber, columns)
@@ -174,7 +165,7 @@ def write_assignment(
                 place: float(
                     Band(assignment.total.wavenumber, ends).integral(assignment.total.absorption)
                 )
-                for place, ends in bands.items()
+                for place, ends in places.items()
             },
             "channels_cm-2": integrals,
         }

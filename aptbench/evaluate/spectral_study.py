@@ -69,7 +69,7 @@ class SpectralStudy:
     scores : tuple of SpectralScore
     debiased : mapping of model to DebiasedSpectrum
         The spectrum of the reference as estimated from its labels and each model; empty where
-        every frame is labelled, or fewer than three are.
+        every frame is labelled, or fewer than three that are no neighbours.
     from_dipole : Spectrum or None
         Of the reference, from its dipoles.
     """
@@ -240,7 +240,7 @@ def spectral_study(
         series[REFERENCE] = reference.values
     spectra = sampled_spectra(series, block=block, **trajectory.constants)
     debiased = {}
-    if reference is not None and not dense and len(reference.label_frames) >= MINIMUM_LABELS:
+    if reference is not None and not dense and reference.n_clusters >= MINIMUM_LABELS:
         debiased = {
             name: debiased_spectrum(
                 series[name],
@@ -262,17 +262,13 @@ def spectral_study(
     return replace(study, scores=tuple(scores))
 
 
-def _places(study: SpectralStudy) -> dict[str, Ends | None]:
-    return {WHOLE: None, **study.trajectory.bands}
-
-
 def _dense_scores(study: SpectralStudy) -> list[SpectralScore]:
     spectra, rows = study.spectra, []
     reference, truth = spectra.spectrum(REFERENCE), spectra.samples(REFERENCE)
     for model in study.models:
         spectrum, samples = spectra.spectrum(model), spectra.samples(model)
         error, errors = spectra.spectrum(_ERROR + model), spectra.samples(_ERROR + model)
-        for place, band in _places(study).items():
+        for place, band in study.trajectory.places.items():
             part = Band(spectra.wavenumber, band)
             power = part.integral(np.vstack([error.absorption, errors]))
             eta = np.sqrt(
@@ -323,7 +319,7 @@ def _sparse_scores(study: SpectralStudy) -> list[SpectralScore]:
     best = study.debiased[study.best_debiased]
     for model in study.models:
         spectrum = study.spectra.spectrum(model)
-        for place, band in _places(study).items():
+        for place, band in study.trajectory.places.items():
             low, high = band or (float(spectrum.wavenumber[0]), float(spectrum.wavenumber[-1]))
             ours, (theirs, least, most) = (
                 spectrum.integral(low, high),

@@ -33,11 +33,8 @@ def spectral_table(study: SpectralStudy) -> Table:
     if not rows:
         table = Table("model", "band", "integral / cm^-2", title=title)
         for name in study.models:
-            for place, ends in {"all": None, **study.trajectory.bands}.items():
-                band = Band(study.spectra.wavenumber, ends)
-                value = float(band.integral(study.spectra.spectrum(name).absorption))
-                ends_of = study.spectra.interval_of(band.integral(study.spectra.samples(name)))
-                table.add_row(name, place, with_interval(value, *ends_of))
+            for place, ends in study.trajectory.places.items():
+                table.add_row(name, place, with_interval(*study.spectra.band_integral(name, ends)))
         return table
     table = Table("model", "band", *(name.replace("_", " ") for name in columns), title=title)
     for model, place in rows:
@@ -54,8 +51,7 @@ def channel_table(model: str, assignment: Assignment, trajectory: DenseTrajector
     from rich.table import Table
 
     bands = {
-        name: Band(assignment.total.wavenumber, ends)
-        for name, ends in {"all": None, **trajectory.bands}.items()
+        name: Band(assignment.total.wavenumber, ends) for name, ends in trajectory.places.items()
     }
     whole = {
         name: float(band.integral(assignment.total.absorption)) for name, band in bands.items()

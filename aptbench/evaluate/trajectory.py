@@ -14,8 +14,9 @@ from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.molecules import MoleculeTable
-from aptbench.spectra import IR1, SpectralProtocol, uniform_time_step
+from aptbench.spectra import IR1, SpectralProtocol, reduction, uniform_time_step
 from aptbench.spectra.absorption import check_times
+from aptbench.spectra.fidelity import WHOLE
 from aptbench.spectra.reduction import MolecularCurrents, TensorSource, reduce_trajectory
 
 if TYPE_CHECKING:
@@ -25,20 +26,12 @@ VOLUME_OF_ISOLATED: Final = 1000.0
 """Volume in angstrom^3 that the absorption of an isolated system is divided by."""
 
 
-class FrameSource(Protocol):
+class FrameSource(reduction.FrameSource, Protocol):
     """A trajectory that gives frames for a slice: `Frames`, or frames that stay in a store."""
 
     @property
     def n_atoms(self) -> int:
         """Number of atoms."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        ...
-
-    def __getitem__(self, index: Any, /) -> Frames:
-        """Return a stretch of frames."""
         ...
 
 
@@ -81,6 +74,11 @@ class DenseTrajectory:
         return self.frames[0:1]
 
     @property
+    def places(self) -> dict[str, tuple[float, float] | None]:
+        """The whole grid, without ends, and the bands, by name."""
+        return {WHOLE: None, **self.bands}
+
+    @property
     def constants(self) -> dict[str, Any]:
         """What `aptbench.spectra.absorption` needs besides the current, by keyword."""
         return {
@@ -107,16 +105,11 @@ def dense_trajectory(
         the trajectory is too short: then there is no infrared spectrum by this route, and the
         message says why.
     """
-    times = dataset.times(system)
-    frames = StoredFrames(dataset, system)
-    attrs = dataset.attrs
-    by_system = attrs.get("infrared_bands_by_system", {})
-    stated = by_system.get(system, attrs.get("infrared_bands", {}))
     return trajectory_of(
-        frames,
-        uniform_time_step(times),
+        StoredFrames(dataset, system),
+        uniform_time_step(dataset.times(system)),
         protocol,
-        bands={name: (float(low), float(high)) for name, (low, high) in stated.items()} or None,
+        bands=dataset.infrared_bands(system) or None,
         name=system,
     )
 
@@ -151,6 +144,8 @@ def trajectory_of(
         )
     temperatures, volumes = [], []
     digest = hashlib.sha256(first.atomic_numbers.tobytes())
+    digest.update(str(first.total_charge).encode())
+    digest.update(b"" if first.molecule is None else first.molecule.tobytes())
     for start in range(0, len(frames), 1024):
         part = frames[start : start + 1024]
         temperatures.append(part.temperatures)

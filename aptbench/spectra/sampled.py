@@ -12,6 +12,7 @@ import numpy.typing as npt
 from aptbench.bootstrap import BlockBootstrap
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
 from aptbench.spectra.absorption import absorption_of, check_times, number_of_lags
+from aptbench.spectra.band import Band, Ends
 from aptbench.spectra.blocks import BlockCorrelation, block_correlation
 from aptbench.spectra.protocol import IR1, SpectralProtocol
 from aptbench.spectra.spectrum import Spectrum
@@ -79,10 +80,24 @@ class SampledSpectra:
 
         NaN where the trajectory is a single block.
         """
-        samples = self.samples(name)
-        ends = [self.bootstrap.interval(column, self.n_blocks) for column in samples.T]
-        low, high = np.array(ends).T
+        samples, tail = self.samples(name), self.bootstrap.tail(self.n_blocks)
+        if np.isnan(tail):
+            return np.full_like(samples[0], np.nan), np.full_like(samples[0], np.nan)
+        low, high = np.quantile(samples, [tail, 1 - tail], axis=0)
         return low, high
+
+    def band_integral(self, name: str, ends: Ends | None = None) -> tuple[float, float, float]:
+        """Return the integral of a spectrum over a band and its interval, in cm^-2.
+
+        Parameters
+        ----------
+        name : str
+        ends : tuple of float, optional
+            In cm^-1; the whole grid if not given.
+        """
+        band = Band(self.wavenumber, ends)
+        value = float(band.integral(self.spectrum(name).absorption))
+        return value, *self.interval_of(band.integral(self.samples(name)))
 
     def interval_of(self, values: npt.ArrayLike) -> tuple[float, float]:
         """Return the interval of a number from its value in each replicate."""

@@ -22,7 +22,12 @@ from aptbench.evaluate.spectral_files import (
 )
 from aptbench.evaluate.spectral_source import DenseLabelSource, open_source
 from aptbench.evaluate.spectral_study import NOISE_FLOOR, REFERENCE, spectral_study
-from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory, molecular_currents
+from aptbench.evaluate.trajectory import (
+    DenseTrajectory,
+    dense_trajectory,
+    molecular_currents,
+    trajectory_of,
+)
 from aptbench.frames import Frames
 from aptbench.oracle import ChargedOscillators
 from aptbench.spectra import IR1, absorption, get_protocol
@@ -167,6 +172,27 @@ def test_two_labels_are_too_few_for_a_reference(sparse: Dataset) -> None:
     study = spectral_study(trajectory, currents_of(trajectory, Scaled(1.0, "exact")), few)
     assert study.reference_spectrum() is None
     assert study.scores == ()
+
+
+def test_a_burst_is_one_label_and_too_few(sparse: Dataset) -> None:
+    trajectory = dense_trajectory(sparse, "a", SHORT)
+    reference = reference_currents(sparse, "a")
+    assert reference is not None
+    burst = replace(reference, label_frames=np.array([50, 51, 52, 53]), values=reference.values[:4])
+    assert burst.n_clusters == 1
+    study = spectral_study(trajectory, currents_of(trajectory, Scaled(1.0, "exact")), burst)
+    assert study.reference_spectrum() is None
+
+
+def test_whatever_a_model_sees_identifies_a_trajectory(frames: Frames) -> None:
+    others = (
+        frames,
+        frames.replace(molecule=[0, 1, 1]),
+        frames.replace(total_charge=0.0),
+        frames.replace(positions=frames.positions + 0.1),
+        frames.replace(cell=[9.5] * 3),
+    )
+    assert len({trajectory_of(other, 2.0, SHORT).identity for other in others}) == len(others)
 
 
 def test_every_file_says_the_same(dense: Dataset, tmp_path: Path) -> None:
