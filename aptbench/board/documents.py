@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from aptbench.board.generated import markdown_table
+from aptbench.board.learning import learning_blocks
+from aptbench.board.published_network import published_network_table
+from aptbench.board.readme import published_blocks
 from aptbench.spectra import PROTOCOLS
 
 
@@ -24,11 +27,12 @@ def document_blocks(project: Path) -> dict[str, str]:
     dict of name to Markdown
         ``protocols``, and what was measured into ``benchmarks/results``.
     """
-    blocks = {"protocols": _protocols()}
+    blocks = {"protocols": _protocols(), **learning_blocks(project), **published_blocks(project)}
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
         "periodic-field": _seam,
+        "published-network": published_network_table,
     }
     for name, table in measured.items():
         path = project / "benchmarks" / "results" / f"{name}.json"

@@ -10,9 +10,10 @@ import numpy as np
 
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
+from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.result import Result
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
-from aptbench.evaluate.table import columns, number, ranked
+from aptbench.evaluate.table import columns, number, ranked, uncertainty_columns
 
 
 def readme_blocks(project: Path) -> dict[str, str]:
@@ -26,19 +27,20 @@ def readme_blocks(project: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``data``, ``results`` and, where they were measured, ``spectra`` and ``published-water``.
+        ``data``, ``results``, ``cost`` and, where they were measured, ``uncertainty``, ``spectra``
+        and ``published-water``.
     """
     blocks = {"data": _data()}
     results = archived_results(project / "leaderboard" / "results")
     if results:
         blocks["results"] = _results(results)
+        blocks["cost"] = _costs(results)
+        if uncertainty_columns(results):
+            blocks["uncertainty"] = _uncertainties(results)
     spectra = project / "leaderboard" / "spectra" / "water" / "spectrum.json"
     if spectra.exists():
         blocks["spectra"] = _spectra(json.loads(spectra.read_text()))
-    measured = project / "benchmarks" / "results" / "published-water.json"
-    if measured.exists():
-        blocks["published-water"] = _published(json.loads(measured.read_text()))
-    return blocks
+    return blocks | published_blocks(project)
 
 
 def _data() -> str:
@@ -89,6 +91,52 @@ def _results(results: list[Result]) -> str:
     return "\n\n".join(parts)
 
 
+def _costs(results: list[Result]) -> str:
+    parts = []
+    for task in sorted({result.task for result in results}):
+        rows = ranked(result for result in results if result.task == task)
+        head = cost_columns(rows)
+        if not head:
+            continue
+        body = [
+            (
+                f"`{result.model.name}`",
+                number(result.metrics["rmse"].value),
+                *(column.text(result) for column in head),
+            )
+            for result in rows
+        ]
+        names = [c.heading + (f" / {c.unit}" if c.unit else "") for c in head]
+        conditions = "; ".join(dict.fromkeys(filter(None, map(measured_with, rows))))
+        note = f"Task `{task}`" + (f"; speed and memory: {conditions}" if conditions else "")
+        parts.append(f"{note}:\n\n" + markdown_table(["model", "RMSE / e", *names], body))
+    return "\n\n".join(parts)
+
+
+def _uncertainties(results: list[Result]) -> str:
+    parts = []
+    for task in sorted({result.task for result in results}):
+        rows = ranked(result for result in results if result.task == task)
+        head = uncertainty_columns(rows)
+        body = [
+            (
+                f"`{result.model.name}`",
+                *(
+                    number(result.metrics[column.metric].value)
+                    if column.metric in result.metrics
+                    else "–"
+                    for column in head
+                ),
+            )
+            for result in rows
+            if any(column.metric in result.metrics for column in head)
+        ]
+        if body:
+            table = markdown_table(["model", *(column.heading for column in head)], body)
+            parts.append(f"Task `{task}`:\n\n{table}")
+    return "\n\n".join(parts)
+
+
 def _spectra(summary: dict[str, Any]) -> str:
     places = summary["band_integrals_cm-2"]
     scores = {(s["model"], s["band"], s["metric"]): s for s in summary["scores"]}
@@ -122,18 +170,48 @@ def _spectra(summary: dict[str, Any]) -> str:
     return f"{note}\n\n{markdown_table(head, rows)}"
 
 
+def published_blocks(project: Path) -> dict[str, str]:
+    """Return the tables of the published liquid water, where they were measured.
+
+    Parameters
+    ----------
+    project : Path
+        Root of the repository.
+
+    Returns
+    -------
+    dict of name to Markdown
+        ``published-water`` and ``grid-artifact``.
+    """
+    path = project / "benchmarks" / "results" / "published-water.json"
+    if not path.exists():
+        return {}
+    runs = json.loads(path.read_text(encoding="utf-8"))
+    return {"published-water": _published(runs), "grid-artifact": _artifacts(runs)}
+
+
 def _published(runs: list[dict[str, Any]]) -> str:
-    rows = [
-        (
-            Path(run["train"]).name,
-            *(
-                number(run["scores"][name]["value"])
-                for name in ("rmse", "rmse[O]", "rmse[H]", "rmse[L=0]", "rmse[L=1]", "rmse[L=2]")
-            ),
-            f"{run['n_parameters']} x {run['committee']}",
-            f"{run['seconds'] / 60:.0f} min",
+    names = ("rmse", "rmse[O]", "rmse[H]", "rmse[L=0]", "rmse[L=1]", "rmse[L=2]")
+    rows = []
+    for run in runs:
+        scores = [run["scores"][name]["value"] for name in names]
+        without = run.get("rmse_without_grid", run["scores"]["rmse"])["value"]
+        rows.append(
+            (
+                f"`{run['model']}`",
+                run["train"],
+                number(scores[0]),
+                number(without),
+                *map(number, scores[1:]),
+                run["n_parameters"],
+                f"{run['seconds']:.0f} s",
+            )
         )
-        for run in runs
-    ]
-    head = ["trained on", "RMSE / e", "O", "H", "L=0", "L=1", "L=2", "parameters", "training"]
-    return markdown_table(head, rows)
+    head = ["model", "trained on", "RMSE / e", "without grid", "O", "H", "L=0", "L=1", "L=2"]
+    return markdown_table([*head, "parameters", "training"], rows)
+
+
+def _artifacts(runs: list[dict[str, Any]]) -> str:
+    found = {run["train"]: run["grid_artifacts"] for run in runs}
+    rows = [(name, wave) for name, waves in found.items() for wave in waves or ["none"]]
+    return markdown_table(["training frames", "wave"], rows, numbers=False)

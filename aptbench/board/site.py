@@ -10,10 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aptbench
-from aptbench.errors import AlignmentError
+from aptbench.errors import AlignmentError, MissingExtraError
 from aptbench.evaluate.archive import archived_results
+from aptbench.evaluate.canvas import embedded_svg
+from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.result import Result
-from aptbench.evaluate.table import TRIVIAL, columns, interval, is_trivial, number, ranked
+from aptbench.evaluate.table import (
+    TRIVIAL,
+    Column,
+    columns,
+    interval,
+    is_trivial,
+    number,
+    ranked,
+    uncertainty_columns,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -54,11 +65,10 @@ def build_site(
     """
     out = Path(out)
     environment = _environment()
+    archived = sorted(archived_results(results), key=lambda r: r.task)
+    cards = _Cards(environment, out, models, datasets, archived)
     tasks = [
-        _task(name, list(group), _Cards(environment, out, models, datasets))
-        for name, group in groupby(
-            sorted(archived_results(results), key=lambda r: r.task), key=lambda r: r.task
-        )
+        _task(name, list(group), cards) for name, group in groupby(archived, key=lambda r: r.task)
     ]
     page = environment.get_template("index.html.j2").render(
         title="aptbench leaderboard", tasks=tasks, trivial=TRIVIAL
@@ -79,46 +89,102 @@ def _task(name: str, results: Sequence[Result], cards: _Cards) -> dict[str, Any]
                 do="run the models again on the same data, or remove the old results",
             )
     shown = columns(results)
-    best = {
-        column.metric: min(
-            r.metrics[column.metric].value for r in results if column.metric in r.metrics
-        )
-        for column in shown
-    }
-    rows = []
-    for result in ranked(results):
-        metrics = [result.metrics.get(column.metric) for column in shown]
-        timing = result.timing
-        rows.append(
-            {
-                "name": result.model.name,
-                "title": result.model.title if result.model.title != result.model.name else "",
-                "trivial": is_trivial(result),
-                "card": cards.page("models", result.model.name),
-                "cells": [
-                    metric
-                    and {
-                        "raw": repr(metric.value),
-                        "value": number(metric.value),
-                        "interval": interval(metric),
-                        "best": len(results) > 1 and metric.value == best[column.metric],
-                    }
-                    for column, metric in zip(shown, metrics, strict=True)
-                ],
-                "seconds": timing.seconds_per_frame if timing else None,
-                "time": f"{1000 * timing.seconds_per_frame:.3g}" if timing else "–",
-            }
-        )
+    rows = [
+        {
+            "name": result.model.name,
+            "title": result.model.title if result.model.title != result.model.name else "",
+            "trivial": is_trivial(result),
+            "card": cards.page("models", result.model.name),
+            "cells": _cells(result, results, shown),
+        }
+        for result in ranked(results)
+    ]
     return {
         "name": name,
-        "anchor": re.sub(r"[^a-z0-9]+", "-", name.lower()),
+        "anchor": _anchor(name),
         "data": first.data,
         "card": cards.page("data", first.data.name),
         "test_frames": first.test_frames,
         "split_hash": first.split_hash,
         "columns": shown,
         "rows": rows,
+        "uncertainty": _uncertainty(results, cards),
+        "cost": _cost(results, cards),
     }
+
+
+def _cells(
+    result: Result, results: Sequence[Result], shown: Sequence[Column]
+) -> list[dict[str, Any] | None]:
+    cells: list[dict[str, Any] | None] = []
+    for column in shown:
+        metric = result.metrics.get(column.metric)
+        cells.append(
+            None
+            if metric is None
+            else {
+                "raw": repr(metric.value),
+                "value": number(metric.value),
+                "interval": interval(metric),
+                "best": len(results) > 1 and metric.value == column.best(results),
+            }
+        )
+    return cells
+
+
+def _uncertainty(results: Sequence[Result], cards: _Cards) -> dict[str, Any] | None:
+    shown = uncertainty_columns(results)
+    rows = [
+        {
+            "name": result.model.name,
+            "card": cards.page("models", result.model.name),
+            "cells": _cells(result, results, shown),
+        }
+        for result in ranked(results)
+        if any(column.metric in result.metrics for column in shown)
+    ]
+    return {"columns": shown, "rows": rows} if shown else None
+
+
+def _cost(results: Sequence[Result], cards: _Cards) -> dict[str, Any] | None:
+    shown = cost_columns(results)
+    if not shown:
+        return None
+    rows = [
+        {
+            "name": result.model.name,
+            "card": cards.page("models", result.model.name),
+            "rmse": result.metrics.get("rmse"),
+            "cells": [
+                {"raw": repr(value), "value": column.text(result)}
+                if (value := column.value(result)) is not None
+                else None
+                for column in shown
+            ],
+        }
+        for result in ranked(results)
+    ]
+    return {
+        "columns": shown,
+        "rows": rows,
+        "conditions": list(dict.fromkeys(filter(None, map(measured_with, results)))),
+        "picture": _picture(results),
+    }
+
+
+def _picture(results: Sequence[Result]) -> str | None:
+    """Accuracy against speed; None without matplotlib or without speeds."""
+    from aptbench.evaluate.figures import cost_figure
+
+    try:
+        figure = cost_figure(ranked(results))
+    except MissingExtraError:
+        return None
+    return None if figure is None else embedded_svg(figure)
+
+
+def _anchor(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
 class _Cards:
@@ -130,12 +196,16 @@ class _Cards:
         out: Path,
         models: str | Path | None,
         datasets: str | Path | None,
+        results: Sequence[Result],
     ) -> None:
-        self.environment, self.out = environment, out
+        self.environment, self.out, self.results = environment, out, results
         self.sources = {"models": models, "data": datasets}
+        self.written: dict[tuple[str, str], str] = {}
 
     def page(self, kind: str, name: str) -> str | None:
         """Return the link to the page of a card, None if there is no card."""
+        if (kind, name) in self.written:
+            return self.written[kind, name]
         source = self.sources[kind]
         # a name from an archived file must not lead out of the folder
         if source is None or not re.fullmatch(r"[\w][\w.+-]*", name):
@@ -148,9 +218,31 @@ class _Cards:
             name=name,
             kind={"models": "Model card", "data": "Data card"}[kind],
             content=_html(path.read_text(encoding="utf-8")),
+            tasks=self._facts(name) if kind == "models" else [],
         )
         _write(self.out / kind / f"{name}.html", text)
-        return f"{kind}/{name}.html"
+        self.written[kind, name] = f"{kind}/{name}.html"
+        return self.written[kind, name]
+
+    def _facts(self, name: str) -> list[dict[str, Any]]:
+        """What a model reached and cost on every task."""
+        facts = []
+        for result in (r for r in self.results if r.model.name == name):
+            rows = []
+            for column in (*columns([result]), *uncertainty_columns([result])):
+                metric = result.metrics[column.metric]
+                unit = f" {column.unit}" if column.unit else ""
+                ends = f" [{interval(metric)}]" if interval(metric) else ""
+                rows.append((column.heading, f"{number(metric.value)}{unit}{ends}"))
+            for cost in cost_columns([result]):
+                unit = f" {cost.unit}" if cost.unit else ""
+                rows.append((cost.heading, f"{cost.text(result)}{unit}"))
+            if measured_with(result):
+                rows.append(("measured with", measured_with(result)))
+            if result.training is not None and result.training.note:
+                rows.append(("note", result.training.note))
+            facts.append({"name": result.task, "anchor": _anchor(result.task), "rows": rows})
+        return facts
 
 
 def _html(markdown: str) -> Any:
@@ -172,6 +264,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     environment.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))
+    environment.globals["number"] = number
     environment.globals["version"] = aptbench.__version__
     return environment
 

@@ -54,10 +54,15 @@ def run(
         bool, typer.Option(help="Predict the dense trajectory for the infrared spectrum.")
     ] = True,
     cache: Annotated[
-        bool, typer.Option(help="Keep currents of the trajectory, and use those that are kept.")
+        bool, typer.Option(help="Keep tensors of the trajectory and costs; use those kept.")
+    ] = True,
+    cost: Annotated[
+        bool, typer.Option(help="Measure speed and memory of each model in a process of its own.")
     ] = True,
 ) -> None:
     """Score models on a task, and write a report with tables, parity plots and spectra.
+
+    A model whose weights were trained on a test label of the task is refused.
 
     Example: aptbench run water/iid --model constant-charge --model point-charges
     """
@@ -72,6 +77,7 @@ def run(
     names = list(dict.fromkeys(model or available_models()))
     _known_models(names)
     dataset = open_dataset(chosen_task.dataset)
+    _check_training(names, chosen_task, dataset)
     trajectory, reason = _trajectory(dataset, chosen_task) if spectrum else (None, None)
     kept = root() / "reports" / ".cache" if cache else None
     with _progress_bar() as bar:
@@ -82,6 +88,7 @@ def run(
                 name,
                 trajectory=trajectory,
                 cache=kept,
+                cost=cost,
                 progress=bar(Path(name).name),
             )
             for name in names
@@ -232,6 +239,26 @@ def _known_models(names: Sequence[str]) -> None:
             raise UnknownNameError("model", name, known)
 
 
+def _check_training(names: Sequence[str], task: Task, dataset: Dataset) -> None:
+    """Refuse models without weights, or trained on the test, before the first runs for minutes."""
+    from aptbench.errors import InputError
+    from aptbench.evaluate.training_record import training_record
+    from aptbench.models import load_model
+
+    for name in names:
+        model = load_model(name)
+        if getattr(model, "fitted", True) is False:
+            raise InputError(
+                f"The model {name!r} has no weights.",
+                do="'dvc pull' them, train it with 'aptbench train', or name others with --model",
+            )
+        record = training_record(model, task, dataset)
+        if record.status not in ("matches the task", "not trained"):
+            details = "; ".join(filter(None, (record.task, record.note)))
+            where = f" ({details})" if details else ""
+            _note(f"Training of {Path(name).name}: {record.status}{where}")
+
+
 def _trajectory(dataset: Dataset, task: Task) -> tuple[DenseTrajectory | None, str | None]:
     from aptbench.errors import InputError
     from aptbench.evaluate import dense_trajectory
@@ -268,10 +295,16 @@ def _finish(
         return
     from rich.console import Console
 
-    from aptbench.evaluate.table import terminal_table
+    from aptbench.evaluate.cost_table import measured_with
+    from aptbench.evaluate.table import terminal_tables
 
-    title = f"{task.identity}: {len(task.test)} test frames, 95 % intervals below the values"
-    Console(highlight=False).print(terminal_table(results, title))
+    title = f"{task.identity}: {len(task.test)} test frames, 95 % intervals"
+    console = Console(highlight=False)
+    for table in terminal_tables(results, title):
+        console.print(table, "")
+    conditions = dict.fromkeys(filter(None, map(measured_with, results)))
+    for condition in conditions:
+        console.print(f"Speed and memory: {condition}", style="dim")
 
 
 def _note(text: str) -> None:

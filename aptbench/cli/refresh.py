@@ -43,4 +43,5 @@ def refresh(
 
 def _documents(project: Path) -> list[Path]:
     """Pages of ``docs`` whose tables are made here; the others have a script of their own."""
-    return [project / "docs" / f"{name}.md" for name in ("spectra", "engines")]
+    names = ("spectra", "engines", "learning-curves", "published-water", "comparison-published")
+    return [project / "docs" / f"{name}.md" for name in names]

@@ -1,11 +1,14 @@
 """Canvas of all figures: colours, style, and files that are the same for the same figure.
 
-Colours are those of Okabe and Ito for models and of Paul Tol for species: both can be told apart
-with every kind of colour vision, and lines and markers differ in shape as well.
+Colours are those of Okabe and Ito for the first models and of Paul Tol for further ones and for
+species: they can be told apart with every kind of colour vision, and lines and markers differ in
+shape as well.
 """
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,20 @@ from aptbench.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+MODEL_COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+    "#000000",
+    "#882255",
+    "#999933",
+    "#7F7F7F",
+    "#332288",
+)
+MODEL_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 SPECIES_COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 SPECIES_MARKERS = ("o", "^", "s", "D", "v", "P")
@@ -41,6 +57,11 @@ _STYLE: Any = {
 def model_colour(index: int) -> str:
     """Return the colour of the model at a place in the table."""
     return MODEL_COLOURS[index % len(MODEL_COLOURS)]
+
+
+def model_marker(index: int) -> str:
+    """Return the marker of the model at a place in the table."""
+    return MODEL_MARKERS[index % len(MODEL_MARKERS)]
 
 
 def line_style(index: int) -> Any:
@@ -71,3 +92,11 @@ def save_figure(figure: Figure, stem: Path) -> None:
     with styled():
         figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=200, metadata={"Software": None})
         figure.savefig(stem.with_name(f"{stem.name}.svg"), dpi=200, metadata={"Date": None})
+
+
+def embedded_svg(figure: Figure) -> str:
+    """Return a figure as a ``data:`` address, for pages that must be complete by themselves."""
+    stream = io.BytesIO()
+    with styled():
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -14,25 +14,30 @@ import numpy as np
 import numpy.typing as npt
 
 import aptbench
+from aptbench.evaluate.cost import measure_inference, measurement_identity, model_cost
 from aptbench.evaluate.prediction_run import (
     NamedModel,
     PredictedTensors,
     cache_key,
     fingerprint,
+    predict_deviations,
     predict_tensors,
 )
 from aptbench.evaluate.predictions import Predictions
 from aptbench.evaluate.result import (
     Band,
     Check,
+    Cost,
     Data,
     Metric,
     Model,
     Result,
     SpectrumSummary,
     Timing,
+    Training,
 )
 from aptbench.evaluate.scoring import frames_of_test, labels_of_test, score_predictions
+from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
 from aptbench.frames import Frames
 from aptbench.models import check_model, load_model, model_folder
@@ -83,6 +88,7 @@ def evaluate_model(
     *,
     trajectory: DenseTrajectory | None = None,
     cache: Path | None = None,
+    cost: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Load a model, let it predict, and score it.
@@ -97,7 +103,10 @@ def evaluate_model(
     trajectory : DenseTrajectory, optional
         For the infrared spectrum; none is made if None.
     cache : Path, optional
-        Folder in which currents of the trajectory are kept, so that they are made only once.
+        Folder in which tensors of the trajectory and the measured cost are kept, so that they are
+        made only once.
+    cost : bool
+        Whether to measure speed and memory of prediction, in a process of its own.
     progress : callable, optional
         Called with (what, frames done, frames in all).
 
@@ -110,14 +119,20 @@ def evaluate_model(
     UnknownNameError
         If there is no such model.
     AlignmentError, InputError
-        If data and task do not belong together, or the model fails.
+        If data and task do not belong together, the model fails, or a test label of the task was
+        among those that it was trained on.
     """
     model: NamedModel = load_model(name_or_folder)  # type: ignore[assignment]
+    training = training_record(model, task, dataset)
     folder = model_folder(name_or_folder)
     frames = labels_of_test(task, dataset).frames
     run = predict_tensors(model, frames, advance=_counter(progress, "test frames", len(frames)))
     predictions = Predictions(
-        run.values, frames_of_test(task, dataset), frames.atomic_numbers, dataset.content_hash
+        run.values,
+        frames_of_test(task, dataset),
+        frames.atomic_numbers,
+        dataset.content_hash,
+        predict_deviations(model, frames),
     )
     metrics = score_predictions(task, dataset, predictions)
     conformance = _conformance(model, frames)
@@ -125,6 +140,11 @@ def evaluate_model(
     if None not in rotations:
         metrics[EQUIVARIANCE] = Metric(value=max(v for v in rotations if v is not None), unit="e")
     mark = fingerprint(folder)
+    inference = None
+    if cost:
+        key = cache_key(model, mark, measurement_identity(frames))
+        kept = None if cache is None or key is None else cache / key / "inference.json"
+        inference = measure_inference(folder or name_or_folder, frames, kept=kept)
     timing, rates, spectrum, summary, assignment = run.timing, None, None, None, None
     if trajectory is not None:
         tensors = PredictedTensors(
@@ -148,6 +168,8 @@ def evaluate_model(
         conformance=conformance,
         spectrum=summary,
         timing=timing,
+        training=training,
+        cost=model_cost(model, dataset, inference=inference),
     )
     card = folder / "card.md" if folder is not None else None
     text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
@@ -191,6 +213,8 @@ def _result(
     conformance: dict[str, Check] | None = None,
     spectrum: SpectrumSummary | None = None,
     timing: Timing | None = None,
+    training: Training | None = None,
+    cost: Cost | None = None,
 ) -> Result:
     return Result(
         task=task.identity,
@@ -207,6 +231,8 @@ def _result(
         conformance=conformance or {},
         spectrum=spectrum,
         timing=timing,
+        training=training,
+        cost=cost,
         versions=_versions(),
     )
 

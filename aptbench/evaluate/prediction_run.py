@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 import aptbench
 from aptbench.errors import AptbenchError, InputError
+from aptbench.evaluate.process import allowed_threads, peak_memory, reset_peak_memory
 from aptbench.evaluate.result import Timing
 from aptbench.evaluate.trajectory import FrameSource
 from aptbench.frames import Frames
+from aptbench.metrics import checked_deviation
 from aptbench.models.protocol import checked_prediction
 from aptbench.spectra.current import current
 
@@ -77,7 +79,7 @@ def predict_tensors(
     InputError
         If the model fails, or returns something that does not fit the frames.
     """
-    _reset_peak_memory()
+    reset_peak_memory()
     pieces, seconds = [], 0.0
     for start in range(0, len(frames), chunk):
         part = frames[start : start + chunk]
@@ -101,12 +103,50 @@ def predict_tensors(
             advance(len(part))
     timing = Timing(
         seconds_per_frame=seconds / len(frames),
-        peak_memory_mb=_peak_memory(),
+        peak_memory_mb=peak_memory(),
         frames=len(frames),
         atoms=frames.n_atoms,
-        threads=_threads(),
+        threads=allowed_threads(),
     )
     return PredictionRun(np.concatenate(pieces), timing)
+
+
+def predict_deviations(
+    model: NamedModel, frames: Frames, *, chunk: int = CHUNK
+) -> npt.NDArray[Any] | None:
+    """Predict the standard deviations of the tensors, if the model has ``predict_std``.
+
+    Returns
+    -------
+    array, shape (frame, atom, pol, disp), or None
+        In e; None also if all are zero, as those of a committee of one are.
+
+    Raises
+    ------
+    AlignmentError, InputError
+        If the model fails, or returns something that is no deviation of these tensors.
+    """
+    predict_std = getattr(model, "predict_std", None)
+    if predict_std is None:
+        return None
+    pieces = []
+    for start in range(0, len(frames), chunk):
+        part = frames[start : start + chunk]
+        try:
+            raw = predict_std(part)
+        except AptbenchError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"The model {model.name!r} failed to predict standard deviations.",
+                got=f"{type(error).__name__}: {error}",
+                do="see the traceback with --debug",
+            ) from error
+        deviation = checked_deviation(raw, part)
+        single = np.asarray(raw).dtype == np.float32
+        pieces.append(deviation.astype(np.float32) if single else deviation)
+    deviations = np.concatenate(pieces)
+    return deviations if np.any(deviations) else None
 
 
 class PredictedTensors:
@@ -222,7 +262,9 @@ def fingerprint(folder: Path | None) -> str | None:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         # A card is prose: correcting it does not make another model.
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "card.md":
+        # Hidden files are checkpoints of a training that goes on.
+        hidden = path.name.startswith(".") or "__pycache__" in path.parts
+        if path.is_file() and not hidden and path.name != "card.md":
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -249,27 +291,6 @@ def cache_key(model: NamedModel, model_fingerprint: str | None, trajectory: str)
     parts = [model.name, model_fingerprint, trajectory, code.hexdigest(), versions]
     text = json.dumps(parts, sort_keys=True)
     return f"{model.name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-
-
-def _threads() -> int:
-    setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(setting) if setting.isdigit() else len(os.sched_getaffinity(0))
-
-
-def _reset_peak_memory() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # only Linux has it: elsewhere the peak is that of the whole life
-        return
-
-
-def _peak_memory() -> float | None:
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    found = [line for line in lines if line.startswith("VmHWM:")]
-    return int(found[0].split()[1]) * 1024 / 1e6 if found else None
 
 
 def _read_segment(path: Path, shape: tuple[int, ...]) -> PredictionRun | None:

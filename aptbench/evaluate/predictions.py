@@ -31,6 +31,8 @@ class Predictions:
     atomic_number : array of int, shape (atom,)
     content_hash : str, optional
         Content hash of the data set, compared where it is given.
+    std : array of float32 or float64, shape (frame, atom, pol, disp), optional
+        Predicted standard deviations in e.
 
     Raises
     ------
@@ -42,6 +44,7 @@ class Predictions:
     frame: npt.NDArray[np.int64]
     atomic_number: npt.NDArray[np.int64]
     content_hash: str | None = None
+    std: npt.NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         apt = np.asarray(self.apt)
@@ -71,6 +74,15 @@ class Predictions:
                     got=f"{apt.shape[k]} tensors along that axis",
                     expected=f"{len(array)}",
                 )
+        if self.std is not None:
+            std = np.asarray(self.std)
+            if std.shape != apt.shape or std.dtype not in (np.float32, np.float64):
+                raise InputError(
+                    "The standard deviations 'std' are not like the predictions 'apt'.",
+                    got=f"type {std.dtype}, shape {std.shape}",
+                    expected=f"float32 or float64, shape {apt.shape}",
+                )
+            object.__setattr__(self, "std", std)
         object.__setattr__(self, "apt", apt)
         object.__setattr__(self, "frame", frame.astype(np.int64))
         object.__setattr__(self, "atomic_number", numbers.astype(np.int64))
@@ -112,6 +124,8 @@ class Predictions:
         arrays: dict[str, Any] = {name: getattr(self, name) for name in REQUIRED}
         if self.content_hash is not None:
             arrays["content_hash"] = np.array(self.content_hash)
+        if self.std is not None:
+            arrays["std"] = self.std
         stream = io.BytesIO()
         np.savez_compressed(stream, **arrays)
         return write_atomically(Path(path), stream.getvalue())
@@ -166,7 +180,7 @@ def _read_arrays(path: Path, loaded: Any) -> dict[str, Any]:
                 got=f"the arrays {', '.join(archive.files) or '(none)'}",
                 expected=f"the arrays {', '.join(REQUIRED)}",
             )
-        wanted = [*REQUIRED, "content_hash"]
+        wanted = [*REQUIRED, "content_hash", "std"]
         return {name: archive[name] for name in wanted if name in archive.files}
 
 

@@ -12,17 +12,27 @@ import aptbench
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.evaluate.canvas import model_colour, save_figure
+from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.evaluation import Evaluation
 from aptbench.evaluate.figures import (
+    cost_figure,
     error_figure,
     parity_figure,
+    uncertainty_figure,
 )
-from aptbench.evaluate.result import write_result
+from aptbench.evaluate.result import Result, write_result
 from aptbench.evaluate.scoring import labels_of_test
 from aptbench.evaluate.spectral_files import write_assignment, write_study
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
-from aptbench.evaluate.table import Column, columns, interval, is_trivial, number
+from aptbench.evaluate.table import (
+    Column,
+    columns,
+    interval,
+    is_trivial,
+    number,
+    uncertainty_columns,
+)
 from aptbench.tasks import Task
 
 if TYPE_CHECKING:
@@ -102,6 +112,8 @@ def write_report(
         "assignment": _assignment(evaluations, folder, study),
         "no_spectrum": no_spectrum,
         "parity": parity,
+        "uncertainty": _uncertainty(evaluations, labels.apt, folder),
+        "cost": _cost(results, folder),
         "conformance": _conformance(evaluations),
         "split_hash": task.split.hash,
         "rule": task.split.rule,
@@ -126,13 +138,8 @@ def _safe(text: Any) -> Any:
     return Markup(text)
 
 
-def _rows(results: Sequence[Any], shown: Sequence[Column]) -> list[dict[str, Any]]:
-    best = {
-        column.metric: min(
-            r.metrics[column.metric].value for r in results if column.metric in r.metrics
-        )
-        for column in shown
-    }
+def _rows(results: Sequence[Result], shown: Sequence[Column]) -> list[dict[str, Any]]:
+    best = {column.metric: column.best(results) for column in shown}
     rows = []
     for index, result in enumerate(results):
         cells = []
@@ -146,7 +153,6 @@ def _rows(results: Sequence[Any], shown: Sequence[Column]) -> list[dict[str, Any
                     "best": len(results) > 1 and metric.value == best[column.metric],
                 }
             )
-        timing = result.timing
         rows.append(
             {
                 "name": result.model.name,
@@ -154,10 +160,56 @@ def _rows(results: Sequence[Any], shown: Sequence[Column]) -> list[dict[str, Any
                 "colour": model_colour(index),
                 "trivial": is_trivial(result),
                 "cells": cells,
-                "time": f"{1000 * timing.seconds_per_frame:.3g}" if timing else "–",
             }
         )
     return rows
+
+
+def _uncertainty(
+    evaluations: Sequence[Evaluation], reference: Any, folder: Path
+) -> dict[str, Any] | None:
+    results = [evaluation.result for evaluation in evaluations]
+    shown = uncertainty_columns(results)
+    if not shown:
+        return None
+    errors = {
+        e.result.model.name: (e.predictions.apt - reference, e.predictions.std)
+        for e in evaluations
+        if e.predictions.std is not None
+    }
+    places = {result.model.name: index for index, result in enumerate(results)}
+    save_figure(uncertainty_figure(errors, places), folder / "uncertainty")
+    rows = [row for row in _rows(results, shown) if any(row["cells"])]
+    return {"columns": shown, "rows": rows, "image": _embedded(folder / "uncertainty.png")}
+
+
+def _cost(results: Sequence[Result], folder: Path) -> dict[str, Any] | None:
+    shown = cost_columns(results)
+    if not shown:
+        return None
+    figure = cost_figure(results)
+    if figure is not None:
+        save_figure(figure, folder / "cost")
+    rows = [
+        {
+            "name": result.model.name,
+            "colour": model_colour(index),
+            "cells": [column.text(result) for column in shown],
+        }
+        for index, result in enumerate(results)
+    ]
+    return {
+        "columns": shown,
+        "rows": rows,
+        "image": None if figure is None else _embedded(folder / "cost.svg"),
+        "conditions": list(dict.fromkeys(filter(None, map(measured_with, results)))),
+        "notes": [
+            {"name": r.model.name, "status": r.training.status, "note": r.training.note}
+            for r in results
+            if r.training is not None
+            and r.training.status not in ("matches the task", "not trained")
+        ],
+    }
 
 
 def _spectrum(

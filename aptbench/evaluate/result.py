@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Files of version 1 lack `Training` and `Cost`, and are read as well."""
+
+TrainingStatus = Literal["matches the task", "other split", "other data", "not trained", "unknown"]
 
 
 class _Part(BaseModel):
@@ -70,8 +74,96 @@ class Check(_Part):
     note: str = ""
 
 
+class Training(_Part):
+    """What the weights of a model say they were trained on; see `training_record`.
+
+    Parameters
+    ----------
+    status : str
+        ``matches the task``: only on training and validation labels of it. ``other split``: on
+        other labels of the same data, none of them a test label. ``other data``: on something else.
+        ``not trained``: there is nothing to train. ``unknown``: the weights do not say.
+    task : str
+        Task that was trained for, with its version; empty if not known.
+    data : str
+        Name and version of the data set; empty if not known.
+    content_hash, split_hash : str or None
+        Of data and split that the weights were trained on.
+    note : str
+        What there is to add, such as why a leak cannot be excluded.
+    """
+
+    status: TrainingStatus
+    task: str = ""
+    data: str = ""
+    content_hash: str | None = None
+    split_hash: str | None = None
+    note: str = ""
+
+
+class Inference(_Part):
+    """What prediction costs, measured in a process of its own; see `aptbench.evaluate.cost`.
+
+    Parameters
+    ----------
+    atoms_per_second : float
+        From the median time of a batch.
+    memory_mb : float or None
+        What predicting adds to the memory of the process that holds model and frames, in MB
+        (10^6 bytes) of the host; None where the system does not tell.
+    atoms, frames : int
+        Atoms in a frame, and frames in a batch.
+    repeats : int
+        Batches timed.
+    threads : int
+        Threads that the numerical libraries were allowed.
+    device, processor : str
+        Where it ran.
+    """
+
+    atoms_per_second: float = Field(gt=0, allow_inf_nan=False)
+    memory_mb: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    atoms: int = Field(ge=1)
+    frames: int = Field(ge=1)
+    repeats: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    device: str = "cpu"
+    processor: str = ""
+
+
+class Cost(_Part):
+    """What a model costs: to train, in labels, and to predict.
+
+    Everything but ``inference`` is a property of the weights and the same on every machine.
+
+    Parameters
+    ----------
+    parameters : int or None
+        Learned numbers in all, those of every member of a committee counted.
+    training_seconds : float or None
+        Wall time of the training, on the machine that trained.
+    training_device : str
+    training_threads : int or None
+    training_labels, validation_labels : int or None
+        Labelled frames that the weights were fitted on and selected by.
+    label_core_hours : float or None
+        What these labels took to compute, where the data set keeps records of it.
+    inference : Inference or None
+        The part that depends on the machine of the run; None if it was not measured.
+    """
+
+    parameters: int | None = Field(default=None, ge=0)
+    training_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    training_device: str = ""
+    training_threads: int | None = None
+    training_labels: int | None = Field(default=None, ge=0)
+    validation_labels: int | None = Field(default=None, ge=0)
+    label_core_hours: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    inference: Inference | None = None
+
+
 class Timing(_Part):
-    """What prediction cost, on the machine that ran it.
+    """How long a run took to predict, trajectory included; `Inference` is what is compared.
 
     Parameters
     ----------
@@ -143,6 +235,10 @@ class Result(_Part):
     spectrum : SpectrumSummary or None
     timing : Timing or None
         None for predictions that came as a file.
+    training : Training or None
+        What the weights were trained on; None for predictions that came as a file.
+    cost : Cost or None
+        None for predictions that came as a file.
     versions : dict of str to str
         Packages that the numbers were made with.
     """
@@ -157,6 +253,8 @@ class Result(_Part):
     conformance: dict[str, Check] = Field(default_factory=dict)
     spectrum: SpectrumSummary | None = None
     timing: Timing | None = None
+    training: Training | None = None
+    cost: Cost | None = None
     versions: dict[str, str]
 
     @property

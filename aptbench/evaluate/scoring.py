@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aptbench.evaluate.predictions import Predictions
 from aptbench.evaluate.result import Metric
 from aptbench.frames import LabelledFrames
-from aptbench.metrics import BlockBootstrap, score
+from aptbench.metrics import BlockBootstrap, score, score_uncertainty
 from aptbench.tasks import Task, check_split
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def score_predictions(
     Returns
     -------
     dict of str to Metric
-        By the names of `aptbench.metrics`. A metric that has no finite value on these labels (a
+        By the names of `aptbench.metrics`, those of uncertainties too if there are standard
+        deviations. A metric that has no finite value on these labels (a
         normalised error where labels have no spread) is left out.
 
     Raises
@@ -68,7 +69,7 @@ def score_predictions(
     AlignmentError
         If the predictions are not those of the test frames, or the data are not those of the task.
     InputError
-        If a value is not finite.
+        If a value is not finite, or a standard deviation negative.
     """
     labels = labels_of_test(task, dataset)
     predictions.check_alignment(
@@ -81,6 +82,14 @@ def score_predictions(
         names=task.metrics or None,
         bootstrap=bootstrap,
     )
+    if predictions.std is not None and np.any(predictions.std):
+        scores |= score_uncertainty(
+            predictions.apt.astype(np.float64),
+            predictions.std.astype(np.float64),
+            labels.apt,
+            labels.frames,
+            bootstrap=bootstrap,
+        )
     return {
         name: Metric(value=s.value, low=_finite(s.low), high=_finite(s.high), unit=s.unit)
         for name, s in scores.items()

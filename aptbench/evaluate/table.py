@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aptbench.evaluate.cost_table import cost_columns
 from aptbench.evaluate.result import Metric, Result
+from aptbench.metrics import UNCERTAINTY_METRICS
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
+
+_UNCERTAINTY = {
+    "z_score": "z-score, ideal 1",
+    "coverage_95": "coverage, ideal 0.95",
+    "error_rank_correlation": "rank correlation",
+    "negative_log_likelihood": "log-likelihood loss",
+}
+MOST_COLUMNS = 4
+"""Models beside each other in the terminal; more are written below each other."""
 
 TRIVIAL = 0.95
 """Normalised error from which a model knows no more than the mean charge of each species."""
@@ -28,16 +41,27 @@ class Column:
     unit : str
     explanation : str
         One sentence for a tooltip.
+    ideal : float
+        Value of a perfect model; infinite where there is no limit.
     """
 
     metric: str
     heading: str
     unit: str
     explanation: str
+    ideal: float = 0.0
+
+    def best(self, results: Iterable[Result]) -> float | None:
+        """Return the value nearest to the ideal, None if no result has one."""
+        values = [r.metrics[self.metric].value for r in results if self.metric in r.metrics]
+        if math.isinf(self.ideal):
+            sign = math.copysign(1, self.ideal)
+            return max(values, key=lambda value: sign * value, default=None)
+        return min(values, key=lambda value: abs(value - self.ideal), default=None)
 
 
 def columns(results: Iterable[Result]) -> list[Column]:
-    """Return the columns that at least one of the results can fill, in the order of the tables."""
+    """Return the columns of accuracy that at least one of the results can fill, in order."""
     metrics = {name: m.unit for result in results for name, m in result.metrics.items()}
     species = sorted(
         (m[1] for name in metrics if (m := re.fullmatch(r"rmse\[([A-Z][a-z]?)\]", name))),
@@ -71,16 +95,28 @@ def columns(results: Iterable[Result]) -> list[Column]:
     ]
 
 
+def uncertainty_columns(results: Iterable[Result]) -> list[Column]:
+    """Return the columns of predicted uncertainties; none if no model predicts any."""
+    metrics = {name for result in results for name in result.metrics}
+    return [
+        Column(name, _UNCERTAINTY[name], "", f"{metric.title.capitalize()}.", metric.ideal)
+        for name, metric in UNCERTAINTY_METRICS.items()
+        if name in metrics
+    ]
+
+
 def number(value: float) -> str:
     """Write a number with as many digits as tables need.
 
-    >>> number(0.02263), number(1.234), number(3e-7), number(0.0)
-    ('0.0226', '1.234', '3.0e-07', '0')
+    >>> number(0.02263), number(1.234), number(3e-7), number(0.0), number(20418.3)
+    ('0.0226', '1.234', '3.0e-07', '0', '20418')
     """
     if value == 0:
         return "0"
     if abs(value) < 5e-4 or abs(value) >= 1e5:
         return f"{value:.1e}"
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
     return f"{value:.4f}" if abs(value) < 1 else f"{value:.3f}"
 
 
@@ -89,10 +125,13 @@ def interval(metric: Metric) -> str:
 
     >>> interval(Metric(value=0.1, low=0.08, high=0.12, unit="e"))
     '0.0800–0.1200'
+    >>> interval(Metric(value=-2.0, low=-2.1, high=-1.9, unit="1"))
+    '-2.100 to -1.900'
     """
     if metric.low is None or metric.high is None or metric.low == metric.high:
         return ""
-    return f"{number(metric.low)}–{number(metric.high)}"
+    dash = " to " if metric.low < 0 else "–"
+    return f"{number(metric.low)}{dash}{number(metric.high)}"
 
 
 def is_trivial(result: Result) -> bool:
@@ -106,11 +145,27 @@ def ranked(results: Iterable[Result]) -> list[Result]:
     return sorted(results, key=lambda r: (r.metrics["rmse"].value, r.model.name))
 
 
-def terminal_table(results: Sequence[Result], title: str) -> Table:
-    """Return the table for the terminal: a row a metric, a column a model.
+def terminal_tables(results: Sequence[Result], title: str) -> list[Table]:
+    """Return the tables for the terminal.
 
-    A model a column keeps the lines short, however many metrics there are.
+    A few models get one table, a column a model, with all metrics and intervals below the values.
+    Many get a row each, in tables of errors, of exact and relative numbers, and of costs, each
+    narrow enough for a terminal.
     """
+    if len(results) <= MOST_COLUMNS:
+        return [_beside(results, title)]
+    shown = columns(results)
+    errors = [column for column in shown if column.unit and column.metric.startswith("rmse")]
+    others = [column for column in shown if column not in errors]
+    tables = [_below(results, errors, title)]
+    more = (others, uncertainty_columns(results))
+    tables += [_below(results, group, "") for group in more if group]
+    if cost_columns(results):
+        tables.append(_costs(results))
+    return tables
+
+
+def _beside(results: Sequence[Result], title: str) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -118,22 +173,81 @@ def terminal_table(results: Sequence[Result], title: str) -> Table:
     table.add_column("metric", no_wrap=True)
     for result in results:
         table.add_column(result.model.name, justify="right", overflow="fold")
-    for column in columns(results):
-        metrics = [result.metrics.get(column.metric) for result in results]
-        best = min((m.value for m in metrics if m is not None), default=None)
-        label = column.heading + (f" ({column.unit})" if column.unit else "")
+    for column in (*columns(results), *uncertainty_columns(results)):
+        best = column.best(results)
         cells = []
-        for metric in metrics:
-            if metric is None:
-                cells.append(Text("–", style="dim"))
-                continue
-            style = "bold" if metric.value == best and len(results) > 1 else ""
-            text = Text(number(metric.value), style=style)
-            if interval(metric):
+        for result in results:
+            metric = result.metrics.get(column.metric)
+            text = _cell(metric, best if len(results) > 1 else None)
+            if metric is not None and interval(metric):
                 text.append(f"\n{interval(metric)}", style="dim")
             cells.append(text)
-        table.add_row(label, *cells)
-    if any(result.timing for result in results):
-        times = [f"{1000 * r.timing.seconds_per_frame:.3g}" if r.timing else "–" for r in results]
-        table.add_row("time (ms/frame)", *times)
+        table.add_row(_label(column), *cells)
+    for cost in cost_columns(results):
+        table.add_row(cost.label, *(Text(cost.text(result)) for result in results))
     return table
+
+
+def _below(results: Sequence[Result], shown: Sequence[Column], title: str) -> Table:
+    from rich.text import Text
+
+    table = _rows(title)
+    for column in shown:
+        # next to the total, the parts need not repeat what they are errors of
+        part = column.metric.startswith("rmse[")
+        heading = column.heading.removeprefix("RMSE ") if part else _label(column)
+        table.add_column(heading, justify="right", overflow="fold")
+        if column.metric == "rmse":
+            table.add_column("95 %", justify="right", style="dim")
+    best = {column.metric: column.best(results) for column in shown}
+    for result in ranked(results):
+        if not any(column.metric in result.metrics for column in shown):
+            continue
+        cells = []
+        for column in shown:
+            metric = result.metrics.get(column.metric)
+            cells.append(_cell(metric, best[column.metric]))
+            if column.metric == "rmse":
+                cells.append(Text("" if metric is None else interval(metric)))
+        table.add_row(result.model.name, *cells)
+    return table
+
+
+def _costs(results: Sequence[Result]) -> Table:
+    # what the weights were trained on is said before the run, and the line is full
+    shown = [column for column in cost_columns(results) if column.heading != "trained on"]
+    table = _rows("")
+    for column in shown:
+        table.add_column(column.label, justify="right", overflow="fold")
+    for result in ranked(results):
+        table.add_row(result.model.name, *(column.text(result) for column in shown))
+    return table
+
+
+def _rows(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("model", no_wrap=True)
+    return table
+
+
+def _label(column: Column) -> str:
+    return column.heading + (f" ({column.unit})" if column.unit else "")
+
+
+def _cell(metric: Metric | None, best: float | None) -> Text:
+    from rich.text import Text
+
+    if metric is None:
+        return Text("–", style="dim")
+    return Text(number(metric.value), style="bold" if metric.value == best else "")

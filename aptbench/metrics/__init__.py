@@ -15,11 +15,18 @@ from aptbench.metrics.sum_rules import (
     line_integral_residual,
     rotational_sum_rule_residual,
 )
+from aptbench.metrics.uncertainty import (
+    UNCERTAINTY_METRICS,
+    calibration_curve,
+    checked_deviation,
+    score_uncertainty,
+)
 
 __all__ = [
     "CORRECTIONS",
     "IRREPS",
     "METRICS",
+    "UNCERTAINTY_METRICS",
     "Binned",
     "Binning",
     "BlockBootstrap",
@@ -33,8 +40,10 @@ __all__ = [
     "accumulate",
     "acoustic_sum_rule_residual",
     "axial_vector",
+    "calibration_curve",
     "check_alignment",
     "check_index_order",
+    "checked_deviation",
     "compare",
     "correct_acoustic_sum_rule",
     "get_metric",
@@ -44,4 +53,5 @@ __all__ = [
     "rotational_sum_rule_residual",
     "score",
     "score_means",
+    "score_uncertainty",
 ]

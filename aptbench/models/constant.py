@@ -11,7 +11,7 @@ import numpy as np
 
 from aptbench.atomic import write_atomically
 from aptbench.elements import SYMBOLS, atomic_number
-from aptbench.errors import InputError
+from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.protocol import Array
 
@@ -43,16 +43,33 @@ class ConstantCharge:
         self.charges_: dict[int, float] = {
             atomic_number(symbol): float(q) for symbol, q in (charges or {}).items()
         }
+        self.provenance_: dict[str, Any] = {}
 
     @classmethod
     def from_folder(
         cls, folder: Path, charges: Mapping[str, float] | None = None, *, neutral: bool = True
     ) -> ConstantCharge:
-        """Read the learned charges of a model folder, if it has any."""
+        """Read the learned charges of a model folder, if it has any.
+
+        Raises
+        ------
+        StoreError
+            If the file of the charges is damaged.
+        """
         path = folder / WEIGHTS
-        if charges is None and path.is_file():
-            charges = json.loads(path.read_text(encoding="utf-8"))["charges"]
-        return cls(charges, neutral=neutral)
+        if charges is not None or not path.is_file():
+            return cls(charges, neutral=neutral)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            model = cls(content["charges"], neutral=neutral)
+            model.provenance_ = dict(content.get("provenance", {}))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"The weights {path} cannot be read.",
+                got=f"{type(error).__name__}: {error}",
+                do="restore the file, or train the model again",
+            ) from error
+        return model
 
     @classmethod
     def untrained(cls, folder: Path, **parameters: Any) -> ConstantCharge:
@@ -63,6 +80,11 @@ class ConstantCharge:
     def fitted(self) -> bool:
         """Whether there is a charge to predict with."""
         return bool(self.charges_)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learned numbers: one charge a species."""
+        return len(self.charges_)
 
     def fit(
         self, train: LabelledFrames, validation: LabelledFrames | None = None
@@ -77,9 +99,10 @@ class ConstantCharge:
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write ``charges.json``, with what it was learned from, into a model folder."""
+        self.provenance_ = dict(provenance or {})
         charges = {SYMBOLS[z]: q for z, q in self.charges_.items()}
         text = json.dumps(
-            {"charges": charges, "unit": "e", "provenance": dict(provenance or {})}, indent=1
+            {"charges": charges, "unit": "e", "provenance": self.provenance_}, indent=1
         )
         return write_atomically(folder / WEIGHTS, f"{text}\n".encode())
 

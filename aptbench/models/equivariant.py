@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,16 +15,18 @@ import yaml
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
+from aptbench.models.calibration import Calibration, committee_spread
 from aptbench.models.equivariant_network import EquivariantNetwork, NetworkSettings
 from aptbench.models.graph import AtomGraph, GraphSettings
 from aptbench.models.normalization import Normalization
 from aptbench.models.protocol import Array
 from aptbench.models.tensor_basis import to_cartesian, to_irreps
-from aptbench.models.training import Example, Progress, TrainingSettings, train_network
+from aptbench.models.training import Example, Progress, TrainingSettings, train_committee
 
 WEIGHTS = "weights.pt"
 CONFIG = "train.yaml"
-FORMAT = 1
+FORMATS = (1, 2)
+"""Of the weights; the first has no calibration. The last one is written."""
 
 Settings = Mapping[str, Any]
 
@@ -41,7 +42,8 @@ class EquivariantModel:
     graph, network, training : mapping, optional
         Fields of `GraphSettings`, `NetworkSettings` (without ``graph``) and `TrainingSettings`.
     committee : int
-        Number of networks, with different seeds; the prediction is their mean.
+        Number of networks, with different seeds; the prediction is their mean. With two or more
+        the model has ``predict_std(frames)``, the calibrated standard error of that mean.
     sum_rule : {"none", "mean"}
         Whether to subtract the mean over atoms of sum_i P_i - Q 1 from every tensor.
 
@@ -77,7 +79,11 @@ class EquivariantModel:
                 expected="fields of GraphSettings, NetworkSettings, TrainingSettings",
             ) from error
         self.committee, self.sum_rule = committee, sum_rule
+        if committee > 1:
+            # one network has no spread, and callers ask for one by looking for the method
+            self.predict_std = self._standard_error
         self.normalization_: Normalization | None = None
+        self.calibration_ = Calibration()
         self.networks_: list[EquivariantNetwork] = []
         self.provenance_: dict[str, Any] = {}
 
@@ -105,9 +111,9 @@ class EquivariantModel:
         """
         try:
             content = torch.load(path, weights_only=True)
-            if content["format"] != FORMAT:
+            if content["format"] not in FORMATS:
                 raise StoreError(
-                    f"{path} has an unknown format.", got=content["format"], expected=FORMAT
+                    f"{path} has an unknown format.", got=content["format"], expected=FORMATS
                 )
             model = cls(**content["config"])
             model.normalization_ = Normalization(
@@ -125,6 +131,7 @@ class EquivariantModel:
                 got=f"{type(error).__name__}: {error}",
                 do="fetch them again with 'dvc pull --force', or train the model again",
             ) from error
+        model.calibration_ = Calibration(**content.get("calibration", {}))
         model.provenance_ = content["provenance"]
         return model
 
@@ -135,8 +142,8 @@ class EquivariantModel:
 
     @property
     def n_parameters(self) -> int:
-        """Number of learned numbers of one network of the committee."""
-        return sum(p.numel() for p in self.networks_[0].parameters()) if self.networks_ else 0
+        """Number of learned numbers, those of all networks of the committee together."""
+        return sum(p.numel() for network in self.networks_ for p in network.parameters())
 
     @property
     def config(self) -> dict[str, Any]:
@@ -164,7 +171,7 @@ class EquivariantModel:
         ----------
         train : LabelledFrames
         validation : LabelledFrames, optional
-            Selects the step that is kept; the last one without it.
+            Selects the step that is kept, the last one without it, and calibrates `predict_std`.
         checkpoint : Path, optional
             Stem of the checkpoints, one a network; a killed run goes on from the last one.
         report : callable, optional
@@ -173,25 +180,33 @@ class EquivariantModel:
         normalization = Normalization.measure(train)
         examples = self._examples(train, normalization)
         selection = [] if validation is None else self._examples(validation, normalization)
-        networks = []
-        for member in range(self.committee):
-            settings = TrainingSettings(
-                **{**asdict(self.training), "seed": self.training.seed + member}
-            )
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(settings.seed)
-                network = EquivariantNetwork(len(normalization.species), self.network)
+
+        def make_network() -> EquivariantNetwork:
+            network = EquivariantNetwork(len(normalization.species), self.network)
             network.measure_density([example.graph for example in examples])
-            train_network(
-                network,
-                examples,
-                selection,
-                settings,
-                checkpoint=checkpoint and checkpoint.with_name(f"{checkpoint.name}.{member}"),
-                report=None if report is None else partial(report, member),
+            return network
+
+        networks = train_committee(
+            make_network,
+            self.committee,
+            examples,
+            selection,
+            self.training,
+            checkpoint=checkpoint,
+            report=report,
+        )
+        self.normalization_, self.networks_ = (
+            normalization,
+            cast(list[EquivariantNetwork], networks),
+        )
+        self.calibration_ = Calibration()
+        if validation is not None and self.committee > 1:
+            members = self._predictions(validation.frames)
+            self.calibration_ = Calibration.measure(
+                validation.frames.atomic_numbers,
+                committee_spread(members),
+                members.mean(0) - validation.apt,
             )
-            networks.append(network.eval())
-        self.normalization_, self.networks_ = normalization, networks
         return self
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
@@ -200,11 +215,12 @@ class EquivariantModel:
         self.provenance_ = dict(provenance or {})
         stream = io.BytesIO()
         content = {
-            "format": FORMAT,
+            "format": FORMATS[-1],
             "config": self.config,
             "species": list(normalization.species),
             "mean": torch.from_numpy(normalization.mean.copy()),
             "scale": torch.from_numpy(normalization.scale.copy()),
+            "calibration": self.calibration_.to_dict(),
             "members": [network.state_dict() for network in self.networks_],
             "provenance": self.provenance_,
         }
@@ -213,11 +229,20 @@ class EquivariantModel:
 
     def predict(self, frames: Frames) -> Array:
         """Return atomic polar tensors in e, shape (frame, atom, pol, disp), frame by frame."""
-        return np.concatenate([self._members(frames[k]).mean(0) for k in range(len(frames))])
+        return np.asarray(self._predictions(frames).mean(0))
 
-    def predict_std(self, frames: Frames) -> Array:
-        """Return the spread of the committee in e, shape (frame, atom, pol, disp)."""
-        return np.concatenate([self._members(frames[k]).std(0) for k in range(len(frames))])
+    def _standard_error(self, frames: Frames) -> Array:
+        """Return the standard error of `predict` in e, shape (frame, atom, pol, disp).
+
+        From the spread of the committee, calibrated on the validation labels if there were any;
+        the same for the nine components of an atom, which no rotation changes.
+        """
+        spread = committee_spread(self._predictions(frames))
+        return self.calibration_.standard_error(frames.atomic_numbers, spread)
+
+    def _predictions(self, frames: Frames) -> Array:
+        """Return what every network says, shape (network, frame, atom, pol, disp)."""
+        return np.concatenate([self._members(frames[k]) for k in range(len(frames))], axis=1)
 
     @torch.no_grad()
     def _members(self, frame: Frames) -> Array:

@@ -100,31 +100,31 @@ class AtomGraph:
             normalization="component",
         ).numpy()
 
-        n_species, n_lm = len(species), (settings.degree + 1) ** 2
+        n_species = len(species)
         radial = radial_basis(distance, settings.radial, settings.cutoff)
-        density = _sum_by_segment(
-            np.einsum("en,em->emn", radial, harmonics),
-            first * n_species + kind[second],
-            n_atoms * n_species,
-        )
-        density = density.reshape(n_atoms, n_species, n_lm, -1).transpose(0, 2, 1, 3)
+        # a species has columns of its own: the sum over neighbours is then one matrix product
+        of_species = radial[:, None] * (kind[second, None, None] == np.arange(n_species)[:, None])
+        of_species = of_species.reshape(len(first), n_species * settings.radial)
+        slot, n_slots = _slots(first, n_atoms)
+        columns = _padded(of_species, first, slot, n_atoms, n_slots)
+        rows = _padded(harmonics, first, slot, n_atoms, n_slots)
+        density = torch.bmm(rows.transpose(1, 2), columns)
 
         near = distance < settings.message_cutoff
         first, second = first[near], second[near]
         radial = radial_basis(distance[near], settings.message_radial, settings.message_cutoff)
-        per_edge = np.einsum("en,em->enm", radial, harmonics[near, :9])
-        slots = np.bincount(first, minlength=n_atoms)
-        slot = np.arange(len(first)) - (np.cumsum(slots) - slots)[first]
-        neighbor = np.zeros((n_atoms, max(slots.max(initial=0), 1)), np.int64)
-        neighbor[first, slot] = second
-        edge = np.zeros((n_atoms, neighbor.shape[1], settings.message_radial * 9), np.float32)
-        edge[first, slot] = per_edge.reshape(len(first), edge.shape[2])
+        per_edge = radial[:, :, None] * harmonics[near, None, :9]
+        per_edge = per_edge.reshape(len(first), 9 * settings.message_radial)
+        slot, n_slots = _slots(first, n_atoms)
+        neighbor = torch.zeros((n_atoms, n_slots), dtype=torch.int64)
+        neighbor[first, slot] = torch.from_numpy(second)
+        edge = _padded(per_edge, first, slot, n_atoms, n_slots)
         return cls(
             order,
             tuple(int(n) for n in np.bincount(kind, minlength=n_species)),
-            torch.from_numpy(density.reshape(n_atoms, n_lm, -1).astype(np.float32)),
-            torch.from_numpy(neighbor),
-            torch.from_numpy(np.ascontiguousarray(edge.transpose(0, 2, 1))),
+            density,
+            neighbor,
+            edge.transpose(1, 2).contiguous(),
         )
 
 
@@ -146,13 +146,22 @@ def radial_basis(
     return (envelope / distance)[:, None] * np.cos(np.pi * np.arange(count) * u[:, None])
 
 
-def _sum_by_segment(
-    values: npt.NDArray[np.float64], segment: npt.NDArray[np.int64], count: int
-) -> npt.NDArray[np.float64]:
-    from scipy.sparse import csr_matrix
+def _slots(first: npt.NDArray[np.int64], n_atoms: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Number the neighbours of every atom from 0; pairs are sorted by their first atom."""
+    counts = np.bincount(first, minlength=n_atoms)
+    slot = np.arange(len(first)) - (np.cumsum(counts) - counts)[first]
+    return slot, max(int(counts.max(initial=0)), 1)
 
-    rows = csr_matrix(
-        (np.ones(len(segment)), (segment, np.arange(len(segment)))), (count, len(segment))
-    )
-    size = int(np.prod(values.shape[1:]))
-    return np.asarray(rows @ values.reshape(len(values), size)).reshape(count, *values.shape[1:])
+
+def _padded(
+    values: npt.NDArray[np.floating],
+    first: npt.NDArray[np.int64],
+    slot: npt.NDArray[np.int64],
+    n_atoms: int,
+    n_slots: int,
+) -> torch.Tensor:
+    import torch
+
+    result = np.zeros((n_atoms, n_slots, values.shape[1]), np.float32)
+    result[first, slot] = values
+    return torch.from_numpy(result)

@@ -126,6 +126,11 @@ class PointCharges:
         self.water = _lookup("water model", water, WATER_MODELS)
         self.ions = _lookup("ion model", ions, ION_MODELS)
 
+    @property
+    def n_parameters(self) -> int:
+        """Number of learned numbers: none."""
+        return 0
+
     def predict(self, frames: Frames) -> Array:
         """Return q * identity, shape (frame, atom, pol, disp), in e.
 

@@ -6,17 +6,17 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
-from aptbench.models.equivariant_network import EquivariantNetwork
 from aptbench.models.graph import AtomGraph
 
 
@@ -27,7 +27,9 @@ class TrainingSettings:
     Parameters
     ----------
     steps : int
-        Number of optimiser steps; one step sees one frame.
+        Number of optimiser steps; one step sees ``batch`` frames.
+    batch : int
+        Frames whose gradients are added up for a step, one frame after another.
     learning_rate : float
         At its highest; it rises over ``warmup`` of the steps and then falls to zero as a cosine.
     warmup : float
@@ -46,6 +48,7 @@ class TrainingSettings:
     """
 
     steps: int = 3000
+    batch: int = 1
     learning_rate: float = 5e-3
     warmup: float = 0.05
     weight_decay: float = 1e-3
@@ -67,7 +70,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training run stands; errors are root mean squares in e over atoms and components."""
+    """Where a training run stands; errors are root mean squares in e over atoms and components.
+
+    The seconds are those of all runs that led here, if it was stopped in between.
+    """
 
     step: int
     steps: int
@@ -77,7 +83,7 @@ class Progress:
 
 
 def train_network(
-    network: EquivariantNetwork,
+    network: nn.Module,
     train: list[Example],
     validation: list[Example],
     settings: TrainingSettings,
@@ -91,12 +97,14 @@ def train_network(
 
     Parameters
     ----------
-    network : EquivariantNetwork
+    network : module
+        From an `AtomGraph` to the normalised components of every atom, shape (atom, 9).
     train, validation : list of Example
         Validation only selects; it may be empty.
     settings : TrainingSettings
     checkpoint : Path, optional
-        Continued from if it exists, rewritten at every validation, removed at the end.
+        Continued from if it exists, rewritten at every validation, and left at the end: a run that
+        had ended costs nothing when it is asked for again.
     report : callable, optional
         Called at every step.
 
@@ -138,6 +146,9 @@ def train_network(
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         average, best, first = state["average"], state["best"], state["step"]
+        started -= state["seconds"]
+        if best["stale"] >= settings.patience:
+            first = settings.steps
 
     errors: list[float] = []
     validation_error: float | None = None
@@ -146,16 +157,18 @@ def train_network(
         last = step + 1
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step / settings.steps, settings.warmup)
-        example = train[_frame_of(step, len(train), settings.seed)]
-        square_error = _square_error(network, example)
-        if not torch.isfinite(square_error):
-            raise InputError(
-                f"The training diverged at step {step}.",
-                got="a loss that is not finite",
-                do="lower the learning rate, and look for outliers in the labels",
-            )
         optimizer.zero_grad(set_to_none=True)
-        (square_error / example.scale.square().mean()).backward()
+        for visit in range(step * settings.batch, last * settings.batch):
+            example = train[_frame_of(visit, len(train), settings.seed)]
+            square_error = _square_error(network, example)
+            if not torch.isfinite(square_error):
+                raise InputError(
+                    f"The training diverged at step {step}.",
+                    got="a loss that is not finite",
+                    do="lower the learning rate, and look for outliers in the labels",
+                )
+            (square_error / (settings.batch * example.scale.square().mean())).backward()
+            errors = [*errors[-len(train) + 1 :], square_error.item()]
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         optimizer.step()
         # early on a long average would remember the start: let it grow with the run
@@ -163,7 +176,6 @@ def train_network(
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, 1 - decay)
-        errors = [*errors[-len(train) + 1 :], square_error.item()]
         if last % settings.validate_every == 0 or last == settings.steps:
             if validation:
                 validation_error = _evaluate(network, average, validation)
@@ -172,7 +184,8 @@ def train_network(
                     weights = {k: v.clone() for k, v in average.items()}
                     best = {"error": validation_error, "step": last, "weights": weights, "stale": 0}
             if checkpoint is not None:
-                _save(checkpoint, network, optimizer, average, best, last, settings)
+                seconds = time.monotonic() - started
+                _save(checkpoint, network, optimizer, average, best, last, settings, seconds)
         if report is not None:
             seconds = time.monotonic() - started
             error = math.sqrt(np.mean(errors))
@@ -181,8 +194,6 @@ def train_network(
             break
     kept = best["weights"] if best["weights"] is not None else average
     network.load_state_dict(kept)
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
     return Progress(
         best["step"] if best["weights"] is not None else last,
         settings.steps,
@@ -192,9 +203,55 @@ def train_network(
     )
 
 
-def _frame_of(step: int, n_frames: int, seed: int) -> int:
-    # a fresh order each epoch that follows from the step alone: a resumed run repeats it exactly
-    epoch, place = divmod(step, n_frames)
+def train_committee(
+    make_network: Callable[[], nn.Module],
+    size: int,
+    train: list[Example],
+    validation: list[Example],
+    settings: TrainingSettings,
+    *,
+    checkpoint: Path | None = None,
+    report: Callable[[int, Progress], None] | None = None,
+) -> list[nn.Module]:
+    """Train networks that differ in their seeds, the first of which is that of the settings.
+
+    Parameters
+    ----------
+    make_network : callable
+        Makes an untrained network from the global random state, which is that of the seed.
+    size : int
+        Number of networks.
+    train, validation, settings
+        As `train_network` takes them.
+    checkpoint : Path, optional
+        Stem of the checkpoints, one a network. They are removed when all networks are done.
+    report : callable, optional
+        Called with the index of the network and its progress at every step.
+
+    Returns
+    -------
+    list of module
+    """
+    networks, checkpoints = [], []
+    for member in range(size):
+        own = replace(settings, seed=settings.seed + member)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(own.seed)
+            network = make_network()
+        place = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{member}")
+        told = None if report is None else partial(report, member)
+        train_network(network, train, validation, own, checkpoint=place, report=told)
+        networks.append(network.eval())
+        checkpoints.append(place)
+    for place in checkpoints:
+        if place is not None:
+            place.unlink(missing_ok=True)
+    return networks
+
+
+def _frame_of(visit: int, n_frames: int, seed: int) -> int:
+    # a fresh order each epoch that follows from the visit alone: a resumed run repeats it exactly
+    epoch, place = divmod(visit, n_frames)
     return int(np.random.default_rng((seed, epoch)).permutation(n_frames)[place])
 
 
@@ -204,14 +261,12 @@ def _schedule(done: float, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
-def _square_error(network: EquivariantNetwork, example: Example) -> Tensor:
+def _square_error(network: nn.Module, example: Example) -> Tensor:
     return ((network(example.graph) - example.target) * example.scale).square().mean()
 
 
 @torch.no_grad()
-def _evaluate(
-    network: EquivariantNetwork, weights: dict[str, Tensor], examples: list[Example]
-) -> float:
+def _evaluate(network: nn.Module, weights: dict[str, Tensor], examples: list[Example]) -> float:
     current = {k: v.clone() for k, v in network.state_dict().items()}
     network.load_state_dict(weights)
     error = math.sqrt(np.mean([_square_error(network, e).item() for e in examples]))
@@ -221,12 +276,13 @@ def _evaluate(
 
 def _save(
     path: Path,
-    network: EquivariantNetwork,
+    network: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
     best: dict[str, Any],
     step: int,
     settings: TrainingSettings,
+    seconds: float,
 ) -> None:
     stream = io.BytesIO()
     state = {
@@ -236,6 +292,7 @@ def _save(
         "average": average,
         "best": best,
         "step": step,
+        "seconds": seconds,
     }
     torch.save(state, stream)
     write_atomically(path, stream.getvalue())

@@ -12,7 +12,16 @@ import pytest
 
 from aptbench.board import build_site
 from aptbench.errors import AlignmentError, InputError
-from aptbench.evaluate.result import Data, Metric, Model, Result, Timing, write_result
+from aptbench.evaluate.result import (
+    Cost,
+    Data,
+    Inference,
+    Metric,
+    Model,
+    Result,
+    Training,
+    write_result,
+)
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 FLAGS = (
@@ -40,6 +49,15 @@ machine: front-matter
 """
 
 
+def cost(speed: float | None, parameters: int = 1234) -> Cost:
+    inference = None
+    if speed is not None:
+        inference = Inference(
+            atoms_per_second=speed, memory_mb=12.0, atoms=3, frames=3, repeats=3, threads=1
+        )
+    return Cost(parameters=parameters, training_seconds=90.0, inference=inference)
+
+
 def result(name: str, rmse: float, current: float | None = 0.1, **changes: object) -> Result:
     metrics = {
         "rmse": Metric(value=rmse, low=0.9 * rmse, high=1.1 * rmse, unit="e"),
@@ -54,7 +72,8 @@ def result(name: str, rmse: float, current: float | None = 0.1, **changes: objec
         "test_frames": 3,
         "model": Model(name=name, title=f"Title of {name}"),
         "metrics": metrics,
-        "timing": Timing(seconds_per_frame=0.01, frames=3, atoms=3, threads=1),
+        "training": Training(status="other data", note="frames not recorded"),
+        "cost": cost(1e5 * rmse),
         "versions": {"aptbench": "0.1.0"},
     }
     return Result.model_validate(fields | changes)
@@ -68,8 +87,10 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
-def rows(page: str) -> list[str]:
-    return re.findall(r'<th scope="row" data-value="([^"]*)"', page)
+def rows(page: str, number: int = 0) -> list[str]:
+    """Names in one of the tables of a page."""
+    table = page.split("<table")[number + 1].split("</table>")[0]
+    return re.findall(r'<th scope="row" data-value="([^"]*)"', table)
 
 
 def test_rows_are_ranked_and_trivial_models_marked(results: Path, tmp_path: Path) -> None:
@@ -89,7 +110,7 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     page = index.read_text()
     assert "http" not in page
     links = re.findall(r'href="([^"#]+)"', page)
-    assert links == ["models/a.html"]
+    assert set(links) == {"models/a.html"}
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
@@ -97,11 +118,46 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     assert 'href="../index.html"' in card_page
 
 
+def test_costs_are_a_table_a_picture_and_facts_of_a_model(results: Path, tmp_path: Path) -> None:
+    for name in "abc":
+        card = tmp_path / "models" / name / "card.md"
+        card.parent.mkdir(parents=True, exist_ok=True)
+        card.write_text("# Card\n")
+    index = build_site(results, tmp_path / "site", models=tmp_path / "models")
+    page = index.read_text()
+    assert rows(page, 1) == ["a", "c", "b"]
+    for text in ("1,234", "90 s", "other data", "3 frames of 3 atoms, 1 thread, cpu"):
+        assert text in page
+    assert 'src="data:image/svg+xml;base64,' in page
+    model = (index.parent / "models" / "a.html").read_text()
+    for text in ("synthetic/iid@1", "0.0100 e", "1,234", "frames not recorded"):
+        assert text in model
+
+
+def test_uncertainties_have_a_table_of_the_models_that_predict_them(
+    results: Path, tmp_path: Path
+) -> None:
+    assert "Predicted uncertainties" not in build_site(results, tmp_path / "site").read_text()
+    metrics = result("d", 0.04).metrics | {"z_score": Metric(value=1.7, unit="1")}
+    write_result(result("d", 0.04, metrics=metrics), results / "synthetic" / "iid" / "d.json")
+    page = build_site(results, tmp_path / "site").read_text()
+    assert rows(page, 2) == ["d"]
+    assert "1.700" in page
+
+
+def test_results_without_cost_have_no_table_of_it(tmp_path: Path) -> None:
+    old = result("old", 0.1, cost=None, training=None)
+    write_result(old, tmp_path / "results" / "synthetic" / "iid" / "old.json")
+    page = build_site(tmp_path / "results", tmp_path / "site").read_text()
+    assert "<h3>Cost</h3>" not in page
+    assert rows(page) == ["old"]
+
+
 def test_names_in_results_are_text(tmp_path: Path) -> None:
     evil = result("m", 0.1, model=Model(name="<img src=x>", title="<b>bold</b>"))
     write_result(evil, tmp_path / "results" / "synthetic" / "iid" / "m.json")
     page = build_site(tmp_path / "results", tmp_path / "site", models=tmp_path).read_text()
-    assert "<img" not in page
+    assert "<img src=x" not in page
     assert "<b>" not in page
 
 
@@ -172,7 +228,30 @@ def test_a_click_sorts(
     script = "".join(f"document.querySelectorAll('th button')[{k}].click();" for k in clicks)
     page = dom(build_site(results, tmp_path / "site"), script)
     assert rows(page) == order
-    assert re.findall(r'<th scope="col"[^>]*aria-sort="(\w+)"', page) == [state]
+    scores = page.split("</table>")[0]
+    assert re.findall(r'<th scope="col"[^>]*aria-sort="(\w+)"', scores) == [state]
+
+
+@pytest.mark.parametrize(
+    ("clicks", "order"),
+    [
+        ([], ["a", "c", "b"]),  # by the error
+        ([2], ["b", "c", "a"]),  # the fastest first
+        ([2, 2], ["a", "c", "b"]),
+    ],
+)
+def test_costs_sort_by_what_is_good(
+    results: Path,
+    tmp_path: Path,
+    dom: Callable[[Path, str], str],
+    clicks: list[int],
+    order: list[str],
+) -> None:
+    buttons = "document.querySelectorAll('table')[1].querySelectorAll('th button')"
+    script = "".join(f"{buttons}[{k}].click();" for k in clicks)
+    page = dom(build_site(results, tmp_path / "site"), script)
+    assert rows(page, 1) == order
+    assert rows(page, 0) == ["a", "c", "b"]
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(

@@ -1,4 +1,4 @@
-"""`aptbench models`, `train`, `conform` and `published-water`, as a person types them."""
+"""`aptbench models`, `train`, `learn`, `conform` and `published-water`, as a person types them."""
 
 from __future__ import annotations
 
@@ -100,7 +100,56 @@ def test_train_the_constant_charge(project: Path, aptbench: Call, tmp_path: Path
     # the isotropic charge of the formula is 0.45 plus the stretch, which averages out
     assert content["charges"]["H"] == pytest.approx(0.45, abs=0.01)
     assert content["provenance"]["task"] == "synthetic-water/iid@1"
-    assert content["provenance"]["content_hash"]
+    provenance = content["provenance"]
+    assert provenance["content_hash"].startswith("sha256:")
+    assert provenance["dataset"] == {"name": "synthetic-water", "version": "0.1.0"}
+    assert provenance["n_parameters"] == 2
+    assert provenance["seconds"] >= 0
+    assert provenance["train_frames"] == [10 + 140 * k for k in provenance["train"]]
+    assert {"system", "split_hash", "validation_frames", "threads", "device", "versions"} <= set(
+        provenance
+    )
+
+
+def test_train_on_a_budget_of_labels(project: Path, aptbench: Call, tmp_path: Path) -> None:
+    from aptbench.tasks import load_task
+
+    words = ("train", "constant-charge", "--task", "synthetic-water/iid", "--out", tmp_path)
+    seen = []
+    for n in (1, 3):
+        code, out, err = aptbench(*words, "--labels", n, "--json")
+        assert code == 0, err
+        seen.append(set(json.loads(out)["train"]))
+    assert [len(labels) for labels in seen] == [1, 3]
+    assert seen[0] < seen[1] < set(load_task("synthetic-water/iid").train)
+    code, _, err = aptbench(*words, "--labels", 99)
+    assert code == 2
+    assert "no such budget" in err
+    code, _, err = aptbench(*words, "--seed", 1)
+    assert code == 2
+    assert "has no seed" in err
+
+
+def test_default_budgets_end_with_all_labels() -> None:
+    from aptbench.cli.learning import default_budgets
+
+    assert [default_budgets(n) for n in (1, 6, 8)] == [[1], [1, 2, 4, 6], [1, 2, 4, 8]]
+
+
+def test_learn(project: Path, aptbench: Call, tmp_path: Path) -> None:
+    models = ("--model", "constant-charge", "--model", "point-charges", "--no-cache")
+    words = ("learn", "synthetic-water/iid", *models, "--out", tmp_path / "curve")
+    code, out, err = aptbench(*words, "--labels", 1, "--labels", 2)
+    assert code == 0, err
+    assert "| constant-charge | 1 |" in out
+    assert "constant-charge, 2 labels" in err
+    assert {p.suffix for p in (tmp_path / "curve").iterdir()} == {".json", ".csv", ".png", ".svg"}
+    code, out, err = aptbench(*words, "--json")
+    assert code == 0, err
+    assert list(json.loads(out)["budgets"]) == ["1", "2", "4", "8"]
+    code, _, err = aptbench(*words, "--labels", 99)
+    assert code == 2
+    assert "no such budget" in err
 
 
 @needs_e3nn

@@ -132,6 +132,71 @@ def test_results_survive_the_file_and_damage_is_named(
         read_result(tmp_path / "absent.json")
 
 
+def test_results_of_the_first_schema_are_read(task: Task, dataset: Dataset, tmp_path: Path) -> None:
+    path = write_result(evaluate_model(task, dataset, "point-charges").result, tmp_path / "r.json")
+    content = json.loads(path.read_text())
+    assert content["schema_version"] == 2
+    for later in ("training", "cost"):
+        del content[later]
+    path.write_text(json.dumps(content | {"schema_version": 1}))
+    old = read_result(path)
+    assert (old.training, old.cost) == (None, None)
+    path.write_text(json.dumps(content | {"schema_version": 3}))
+    with pytest.raises(InputError, match="schema_version"):
+        read_result(path)
+
+
+MEMBERS = """
+import numpy as np
+
+class Pair:
+    def predict(self, frames):
+        return np.zeros((len(frames), frames.n_atoms, 3, 3))
+
+    def predict_std(self, frames):
+        return np.full((len(frames), frames.n_atoms, 3, 3), 0.2)
+"""
+
+
+def test_predicted_deviations_are_scored_archived_and_drawn(
+    task: Task, dataset: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    (folder / "model.py").write_text(MEMBERS)
+    (folder / "model.yaml").write_text("name: pair\ntitle: Pair\nclass: model:Pair\n")
+    evaluation = evaluate_model(task, dataset, folder)
+    labels = dataset.labelled(BULK, np.array(task.test)).apt
+    metrics = evaluation.result.metrics
+    assert metrics["z_score"].value == pytest.approx(np.sqrt(np.mean(labels**2)) / 0.2)
+    inside = np.mean(np.abs(labels) < 1.96 * 0.2)
+    assert metrics["coverage_95"].value == pytest.approx(inside, abs=0.01)
+    # all deviations are the same: there is no order to correlate with
+    assert "error_rank_correlation" not in metrics
+    again = evaluate_file(
+        task, dataset, archive_evaluation(evaluation, tmp_path / "a").with_suffix(".npz")
+    )
+    assert again.result.metrics["z_score"] == metrics["z_score"]
+    both = [evaluation, evaluate_model(task, dataset, "constant-charge")]
+    page = write_report(task, dataset, both, tmp_path / "report").read_text()
+    assert "Predicted uncertainties" in page
+    assert (tmp_path / "report" / "uncertainty.png").is_file()
+    plain = write_report(task, dataset, both[1:], tmp_path / "plain").read_text()
+    assert "Predicted uncertainties" not in plain
+
+
+def test_cost_is_measured_when_it_is_asked_for(task: Task, dataset: Dataset) -> None:
+    without = evaluate_model(task, dataset, "constant-charge").result
+    assert without.cost is not None
+    assert without.cost.inference is None
+    measured = evaluate_model(task, dataset, "constant-charge", cost=True).result.cost
+    assert measured is not None
+    assert measured.inference is not None
+    assert measured.inference.frames == len(task.test)
+    # what does not depend on the machine is the same in both
+    assert measured.model_copy(update={"inference": None}) == without.cost
+
+
 def test_the_report_is_one_file_that_holds_everything(
     task: Task, dataset: Dataset, tmp_path: Path
 ) -> None:

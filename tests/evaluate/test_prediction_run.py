@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from aptbench import Frames
-from aptbench.errors import InputError
+from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.prediction_run import (
     SEGMENT,
     PredictedTensors,
@@ -17,6 +17,7 @@ from aptbench.evaluate.prediction_run import (
     cache_key,
     fingerprint,
     predict_currents,
+    predict_deviations,
     predict_tensors,
 )
 
@@ -89,6 +90,7 @@ def test_the_key_follows_model_and_data(tmp_path: Path) -> None:
     assert mark is not None
     key = cache_key(Charges(), mark, "frames")
     (tmp_path / "card.md").write_text("prose")
+    (tmp_path / ".checkpoint.0").write_bytes(b"half a training")
     assert fingerprint(tmp_path) == mark
     (tmp_path / "weights").write_bytes(b"1")
     assert fingerprint(tmp_path) != mark
@@ -116,3 +118,50 @@ def test_bad_models_are_named(frames: Frames, model: Charges, message: str) -> N
     with pytest.raises(InputError, match=message) as caught:
         predict_tensors(model, frames)
     assert "'charges'" in str(caught.value)
+
+
+class Spread(Charges):
+    def predict_std(self, frames: Frames) -> npt.NDArray:
+        return np.abs(self.predict(frames))
+
+
+def test_deviations_come_in_chunks_or_not_at_all(frames: Frames) -> None:
+    few = frames[:5]
+    found = predict_deviations(Spread(np.float32), few, chunk=2)
+    assert found is not None
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.abs(Charges().predict(few)), rtol=1e-6)
+    assert predict_deviations(Charges(), few) is None
+    # a committee of one has no spread
+    still = frames.replace(positions=0 * frames.positions)
+    assert predict_deviations(Spread(), still[:5]) is None
+
+
+class BrokenSpread(Charges):
+    def predict_std(self, frames: Frames) -> npt.NDArray:
+        raise RuntimeError("out of ink")
+
+
+class ShortSpread(Charges):
+    def predict_std(self, frames: Frames) -> npt.NDArray:
+        return self.predict(frames)[:, :1]
+
+
+class NegativeSpread(Charges):
+    def predict_std(self, frames: Frames) -> npt.NDArray:
+        return -np.abs(self.predict(frames))
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (BrokenSpread(), InputError, "out of ink"),
+        (ShortSpread(), AlignmentError, "shape"),
+        (NegativeSpread(), InputError, "negative"),
+    ],
+)
+def test_bad_deviations_are_named(
+    frames: Frames, model: Charges, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        predict_deviations(model, frames[:3])

@@ -11,7 +11,8 @@ import pytest
 from aptbench import Frames, LabelledFrames
 
 # the equivariant model needs the extra "models"
-collect_ignore = [] if find_spec("e3nn") else ["test_equivariant.py", "test_equivariant_layers.py"]
+_NETWORKS = ("equivariant", "equivariant_layers", "polarization", "wannier_network")
+collect_ignore = [] if find_spec("e3nn") else [f"test_{name}.py" for name in _NETWORKS]
 
 
 def _synthetic_water(n_frames: int, seed: int) -> LabelledFrames:

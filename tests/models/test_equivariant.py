@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from aptbench import Frames, LabelledFrames
@@ -102,6 +103,41 @@ def test_a_killed_run_goes_on_exactly(tmp_path: Path, synthetic_labels: Labelled
     )
 
 
+def test_a_finished_network_of_a_committee_is_not_trained_again(
+    tmp_path: Path, synthetic_labels: LabelledFrames
+) -> None:
+    def committee() -> EquivariantModel:
+        return EquivariantModel(**SMALL, training={"steps": 4, "validate_every": 2}, committee=2)
+
+    def kill(member: int, progress: Progress) -> None:
+        if (member, progress.step) == (1, 3):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        committee().fit(synthetic_labels, checkpoint=tmp_path / "run", report=kill)
+    seen: list[tuple[int, int, float]] = []
+    resumed = committee().fit(
+        synthetic_labels,
+        checkpoint=tmp_path / "run",
+        report=lambda member, p: seen.append((member, p.step, p.seconds)),
+    )
+    assert [place[:2] for place in seen] == [(1, 3), (1, 4)]
+    assert not list(tmp_path.iterdir())
+    whole = committee().fit(synthetic_labels)
+    frames = synthetic_labels.frames
+    np.testing.assert_array_equal(resumed.predict(frames), whole.predict(frames))
+
+
+def test_a_batch_adds_up_its_gradients(synthetic_labels: LabelledFrames) -> None:
+    frames = synthetic_labels.frames
+    one = model(3).fit(synthetic_labels[0]).predict(frames)
+    # the mean over twice the same frame is that frame
+    np.testing.assert_allclose(
+        model(3, batch=2).fit(synthetic_labels[0]).predict(frames), one, atol=1e-6
+    )
+    assert np.abs(model(3, batch=2).fit(synthetic_labels).predict(frames) - one).max() > 1e-4
+
+
 def test_a_checkpoint_of_other_settings_is_refused(
     tmp_path: Path, synthetic_labels: LabelledFrames
 ) -> None:
@@ -157,6 +193,42 @@ def test_sum_rule_option_and_committee_spread(synthetic_labels: LabelledFrames) 
     spread = committee.predict_std(synthetic_labels.frames)
     assert spread.shape == apt.shape
     assert spread.max() > 0
+    members = committee._predictions(synthetic_labels.frames)
+    expected = (np.square(members[0] - members[1]) / 2).mean((-2, -1))
+    np.testing.assert_allclose(spread[..., 1, 2] ** 2, expected)
+    assert not hasattr(model(2), "predict_std")
+
+
+def test_the_standard_error_is_calibrated_on_validation_labels(
+    synthetic_water: Callable[[int, int], LabelledFrames], tmp_path: Path
+) -> None:
+    train, validation, test = (synthetic_water(n, seed) for n, seed in ((3, 7), (3, 8), (6, 9)))
+    settings = {"steps": 30, "validate_every": 10, "learning_rate": 0.01}
+    committee = EquivariantModel(**SMALL, training=settings, committee=2)
+    committee.fit(train, validation)
+    sigma = committee.predict_std(test.frames)
+    error = committee.predict(test.frames) - test.apt
+    for z in (1, 8):
+        atoms = test.frames.atomic_numbers == z
+        assert np.sqrt(np.mean((error / sigma)[:, atoms] ** 2)) == pytest.approx(1, abs=0.25)
+    rotation = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+    turned = committee.predict_std(test.frames.rotated(rotation))
+    np.testing.assert_allclose(turned, sigma, atol=1e-5)
+    read = EquivariantModel.read(committee.save(tmp_path))
+    np.testing.assert_allclose(read.predict_std(test.frames), sigma)
+
+
+def test_weights_of_the_first_format_can_still_be_read(
+    tmp_path: Path, trained: EquivariantModel, synthetic_labels: LabelledFrames
+) -> None:
+    path = trained.save(tmp_path)
+    content = torch.load(path, weights_only=True)
+    del content["calibration"]
+    del content["config"]["training"]["batch"]
+    torch.save({**content, "format": 1}, path)
+    old = EquivariantModel.read(path)
+    frames = synthetic_labels.frames
+    np.testing.assert_array_equal(old.predict(frames), trained.predict(frames))
 
 
 def test_an_isolated_atom_and_far_environments_stay_finite(trained: EquivariantModel) -> None:

@@ -10,6 +10,8 @@ import pytest
 from aptbench import Frames, LabelledFrames
 from aptbench.models import APTModel, check_model, load_model
 from aptbench.models.constant import ConstantCharge
+from aptbench.models.linear_tensor import LinearTensor
+from aptbench.models.mean_tensor import MeanTensor
 from aptbench.models.point_charges import WATER_MODELS, PointCharges
 
 OUTSIDER = '''
@@ -60,6 +62,19 @@ def _equivariant(labels: LabelledFrames, **settings: object) -> APTModel:
     return model.fit(labels)
 
 
+def _polarization(labels: LabelledFrames, **settings: object) -> APTModel:
+    pytest.importorskip("e3nn")
+    from aptbench.models.polarization import PolarizationModel
+
+    model = PolarizationModel(
+        density={"cutoff": 4.0, "radial": 4},
+        network={"channels": 4, "output_scale": 1.0},
+        training={"steps": 4, "validate_every": 2},
+        **settings,  # type: ignore[arg-type]
+    )
+    return model.fit(labels)
+
+
 MODELS = {
     "constant-charge": lambda labels, _: ConstantCharge().fit(labels),
     "constant-charge, not neutral": lambda labels, _: ConstantCharge(neutral=False).fit(labels),
@@ -68,6 +83,10 @@ MODELS = {
     "e3nn-reference, committee": lambda labels, _: _equivariant(
         labels, committee=2, sum_rule="mean"
     ),
+    "e3nn-polarization": lambda labels, _: _polarization(labels),
+    "e3nn-polarization, committee": lambda labels, _: _polarization(labels, committee=2),
+    "mean-tensor": lambda labels, _: MeanTensor().fit(labels),
+    "linear-tensor": lambda labels, _: LinearTensor(cutoff=4.0).fit(labels),
     "outsider": lambda _, folder: load_model(folder),
 }
 

@@ -1,0 +1,92 @@
+"""`aptbench learn`: errors of models against the number of labels they were trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aptbench.cli.progress import training_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("learn")(learn)
+
+
+def learn(
+    task: Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Name or folder of a model; may be repeated. All if left out."),
+    ] = None,
+    labels: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="A budget of training labels; may be repeated. 1, 2, 4, ... all."),
+    ] = None,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Trainings of a model that depends on a seed.")
+    ] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results; reports/learning-TASK if left out.")
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(min=0, help="Rms error of the labels in e, to be drawn.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 2,
+    cache: Annotated[
+        bool, typer.Option(help="Keep finished trainings, and use those that are kept.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Train models on nested budgets of labels, and write their learning curves.
+
+    The budgets are the first so many training labels in a fixed order that spreads over the
+    trajectory. A command that was stopped goes on where it was.
+
+    Example: aptbench learn water/iid --model constant-charge --labels 1 --labels 2 --labels 6
+    """
+    from aptbench.board.learning import learning_table
+    from aptbench.data import open_dataset, root
+    from aptbench.evaluate.learning_files import write_learning_files
+    from aptbench.evaluate.learning_run import measure_learning_curve
+    from aptbench.models import available_models
+    from aptbench.models.allocator import keep_freed_memory
+    from aptbench.tasks import load_task
+
+    keep_freed_memory()
+    definition = load_task(task)
+    curve = measure_learning_curve(
+        definition,
+        open_dataset(definition.dataset),
+        list(dict.fromkeys(model or available_models())),
+        labels or default_budgets(len(definition.train)),
+        repeats=repeats,
+        cache=root() / "reports" / ".learning" if cache else None,
+        threads=threads,
+        label_noise=noise or None,
+        watch=_watch,
+    )
+    folder = out or root() / "reports" / f"learning-{definition.name.replace('/', '-')}"
+    write_learning_files(curve, folder)
+    typer.echo(curve.model_dump_json(indent=2) if as_json else learning_table(curve))
+    typer.echo(f"Figure, CSV and JSON: {folder}", err=True)
+
+
+def default_budgets(most: int) -> list[int]:
+    """Return 1, 2, 4 and so on, and all.
+
+    >>> default_budgets(6)
+    [1, 2, 4, 6]
+    """
+    return [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
+
+
+@contextmanager
+def _watch(name: str) -> Iterator[Callable[[int, Any], None]]:
+    typer.echo(name, err=True)
+    with training_bar(f"{name}, ") as report:
+        yield report

@@ -1,0 +1,92 @@
+"""`TrainingLabels`: what a model may learn from for a task, and the record of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import aptbench
+from aptbench.frames import LabelledFrames
+from aptbench.tasks import Task, check_split
+from aptbench.tasks.label_budget import labels_of_budget
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+
+_PACKAGES = ("numpy", "scipy", "torch", "e3nn")
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingLabels:
+    """Labels to fit a model to.
+
+    Parameters
+    ----------
+    train : LabelledFrames
+    validation : LabelledFrames or None
+        Only selects; None where the task has none.
+    provenance : dict
+        What weights that are trained on them must carry: ``task``, ``dataset`` (name, version),
+        ``system``, ``content_hash``, ``split_hash``; ``train`` and ``validation`` (indices of the
+        labels), ``train_frames`` and ``validation_frames`` (frames of the trajectory, which later
+        versions of the data keep); ``versions`` of the packages.
+    """
+
+    train: LabelledFrames
+    validation: LabelledFrames | None
+    provenance: dict[str, Any]
+
+
+def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -> TrainingLabels:
+    """Return the labels of a task that a model may be fitted to.
+
+    Parameters
+    ----------
+    task : Task
+    dataset : Dataset
+        The data that the task names.
+    n_labels : int, optional
+        Budget of training labels, the first ones of
+        `aptbench.tasks.label_budget.nested_order`; all if None.
+
+    Raises
+    ------
+    AlignmentError
+        If the data are not those of the task.
+    InputError
+        If the task does not have so many training labels.
+    """
+    check_split(task.split, dataset)
+    label_frames = dataset.label_frames(task.system)
+    times = dataset.times(task.system)[label_frames]
+    train = labels_of_budget(task, times, n_labels)
+    provenance = {
+        "task": task.identity,
+        "dataset": {"name": dataset.name, "version": dataset.version},
+        "system": task.system,
+        "content_hash": task.content_hash,
+        "split_hash": task.split.hash,
+        "train": list(train),
+        "validation": list(task.validation),
+        "train_frames": label_frames[list(train)].tolist(),
+        "validation_frames": label_frames[list(task.validation)].tolist(),
+        "versions": versions(),
+    }
+    validation = (
+        dataset.labelled(task.system, np.array(task.validation)) if task.validation else None
+    )
+    return TrainingLabels(dataset.labelled(task.system, np.array(train)), validation, provenance)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of aptbench and of the packages that numbers depend on."""
+    found = {"aptbench": aptbench.__version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
