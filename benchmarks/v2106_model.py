@@ -209,7 +209,7 @@ def _graph(frame: Frames, species: tuple[int, ...]) -> Graph:
 def _double_precision() -> Iterator[None]:
     # e3nn makes weights and Clebsch-Gordan constants in the default type
     before = torch.get_default_dtype()
-    pass
+    torch.set_default_dtype(torch.float64)
     try:
         yield
     finally:

@@ -47,10 +47,15 @@ def learning_table(curve: LearningCurve) -> str:
             rows.append((model, "–" if budget is None else budget, *cells))
     seeds = max((len(curve.of(p.model, p.labels)) for p in curve.points), default=1)
     several = f" Means over up to {seeds} seeds, with the least and largest." if seeds > 1 else ""
+    networks = ""
+    if curve.committee is not None:
+        networks = (
+            f" Committees have {curve.committee} network{'s' if curve.committee > 1 else ''}."
+        )
     note = (
         f"{curve.task}, {curve.test_frames} test frames, {curve.validation_labels} validation "
         "labels at every budget. Errors in e, then by band the relative error of the current."
-        f"{several}"
+        f"{several}{networks}"
     )
     return f"{note}\n\n{markdown_table(['model', 'labels', *names.values()], rows)}"
 

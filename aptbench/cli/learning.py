@@ -30,6 +30,12 @@ def learn(
     repeats: Annotated[
         int, typer.Option(min=1, help="Trainings of a model that depends on a seed.")
     ] = 1,
+    committee: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Networks in a committee, to save time; its own number if left out."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; reports/learning-TASK if left out.")
     ] = None,
@@ -65,6 +71,7 @@ def learn(
         list(dict.fromkeys(model or available_models())),
         labels or default_budgets(len(definition.train)),
         repeats=repeats,
+        committee=committee,
         cache=root() / "reports" / ".learning" if cache else None,
         threads=threads,
         label_noise=noise or None,

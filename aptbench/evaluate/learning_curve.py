@@ -78,6 +78,8 @@ class LearningCurve(_Part):
         Empty if there is no trajectory.
     label_noise : float or None
         Root mean square error of the labels themselves in e, if it is known.
+    committee : int or None
+        Largest number of networks in a model; None where every model had its own number.
     points : list of Point
     versions : dict of str to str
     """
@@ -91,6 +93,7 @@ class LearningCurve(_Part):
     budgets: dict[int, list[int]]
     bands: dict[str, Band]
     label_noise: float | None = Field(default=None, gt=0)
+    committee: int | None = Field(default=None, ge=1)
     points: list[Point]
     versions: dict[str, str]
 

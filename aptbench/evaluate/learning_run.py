@@ -78,6 +78,7 @@ def measure_learning_curve(
     budgets: Sequence[int],
     *,
     repeats: int = 1,
+    committee: int | None = None,
     cache: Path | None = None,
     threads: int | None = None,
     label_noise: float | None = None,
@@ -97,6 +98,8 @@ def measure_learning_curve(
         Numbers of training labels, see `aptbench.tasks.label_budget`.
     repeats : int
         Trainings of a model that depends on a seed.
+    committee : int, optional
+        Largest number of networks in a model that is a committee; its own number if not given.
     cache : Path, optional
         Folder in which every finished training is kept, under a hash of settings, code, libraries,
         labels and seed, and in which a training that was stopped leaves its checkpoints. Scores are
@@ -153,7 +156,7 @@ def measure_learning_curve(
                 seed = None if own is None else own + SEED_STRIDE * repeat
                 words = f"{title}, {n} labels" + ("" if seed is None else f", seed {seed}")
                 with (watch or _unwatched)(words) as report:
-                    run = _Run(name, chosen, test, seed, threads, cache)
+                    run = _Run(name, chosen, test, seed, committee, threads, cache)
                     prediction, summary = run.result(report)
                 points.append(_point(title, name, n, seed, scored.score(prediction), summary))
     return LearningCurve(
@@ -170,6 +173,7 @@ def measure_learning_curve(
         budgets={n: chosen.provenance["train"] for n, chosen in labels.items()},
         bands=bands,
         label_noise=label_noise,
+        committee=committee,
         points=points,
         versions=versions(),
     )
@@ -183,6 +187,7 @@ class _Run:
     labels: TrainingLabels
     test: LabelledFrames
     seed: int | None
+    committee: int | None
     threads: int | None
     cache: Path | None
 
@@ -191,6 +196,8 @@ class _Run:
         model: Any = load_model(self.name, trained=False)
         if self.seed is not None:
             set_seed(model, self.seed)
+        if self.committee is not None and hasattr(model, "committee"):
+            model.committee = min(model.committee, self.committee)
         if self.threads is not None:
             set_threads(self.threads)
         key = cache_key(model, settings_hash(model_folder(self.name)), self._identity())
@@ -203,7 +210,7 @@ class _Run:
     def _identity(self) -> str:
         said = self.labels.provenance
         parts = [said[key] for key in ("content_hash", "system", "train", "validation")]
-        digest = hashlib.sha256(json.dumps([*parts, self.seed]).encode())
+        digest = hashlib.sha256(json.dumps([*parts, self.seed, self.committee]).encode())
         digest.update(self.test.frames.positions.tobytes())
         return digest.hexdigest()
 

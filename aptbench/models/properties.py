@@ -34,7 +34,7 @@ class Subject:
         """Return the finite result of ``predict_std`` or ``dipole``."""
         frames = self.frames if frames is None else frames
         result = np.asarray(getattr(self.model, method)(frames), float)
-        shape = (len(frames), 3)
+        shape: tuple[int, ...] = (len(frames), 3)
         if method == "predict_std":
             shape = (len(frames), frames.n_atoms, 3, 3)
         if result.shape != shape or not np.isfinite(result).all():

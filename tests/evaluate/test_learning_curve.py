@@ -148,6 +148,23 @@ def test_repeats_are_for_models_with_a_seed(tmp_path: Path) -> None:
     assert "3 seeds" in learning_table(curve)
 
 
+def test_a_committee_can_be_made_smaller(tmp_path: Path) -> None:
+    pytest.importorskip("e3nn")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    (folder / "model.yaml").write_text(
+        "{name: small, title: Small, class: 'aptbench.models.equivariant:EquivariantModel'}"
+    )
+    (folder / "train.yaml").write_text(
+        "graph: {cutoff: 3.0, message_cutoff: 3.0, radial: 4, message_radial: 3}\n"
+        "network: {channels: 2, message_channels: 2}\ntraining: {steps: 2}\ncommittee: 2\n"
+    )
+    both, one = (measure((folder,), (1,), committee=n, cache=tmp_path) for n in (None, 1))
+    assert both.points[0].n_parameters == 2 * one.points[0].n_parameters
+    assert both.points[0].metrics["rmse"] != one.points[0].metrics["rmse"]
+    assert (both.committee, one.committee) == (None, 1)
+
+
 def test_what_makes_another_training(project: Path, tmp_path: Path) -> None:
     import shutil
 

@@ -126,12 +126,13 @@ def test_the_dipole_of_tblite_gives_the_labels_of_the_molecules(
         "parameters:\n"
         "  source: tblite.ase:TBLite\n"
         "  arguments: {method: GFN2-xTB, accuracy: 0.0001, verbosity: 0}\n"
-        "  step: 0.005\n"
+        "  step: 0.02\n"
+        "  points: 4\n"
     )
     model = load_model(tmp_path)
-    error = np.abs(model.predict(labels.frames) - labels.apt).max()
-    transposed = np.abs(model.predict(labels.frames) - np.swapaxes(labels.apt, -1, -2)).max()
-    assert error < 2e-4
-    assert transposed > 100 * error
+    apt = model.predict(labels.frames)
+    # as exact as the labels: their acoustic sum rule holds to 2e-5 e
+    assert np.abs(apt - labels.apt).max() < 4e-5
+    assert np.abs(apt - np.swapaxes(labels.apt, -1, -2)).max() > 1e-3
     assert labels.dipole is not None
     np.testing.assert_allclose(model.dipole(labels.frames), labels.dipole, atol=1e-5)  # type: ignore[attr-defined]
