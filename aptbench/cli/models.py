@@ -91,20 +91,39 @@ def train(
 
 def conform(
     model: ModelName,
-    frames: Annotated[Path, typer.Argument(help="An extended xyz file with two frames or more.")],
+    frames: Annotated[
+        Path | None,
+        typer.Argument(
+            help="An extended xyz file with two frames or more; synthetic water if left out."
+        ),
+    ] = None,
     tolerance: Annotated[float, typer.Option(help="Largest violation in e.")] = 2e-5,
     as_json: AsJson = False,
 ) -> None:
     """Check the exact properties that every model must have; exit code 1 if one fails.
 
+    Without a file a synthetic liquid and a synthetic molecule of water are used.
+
     Example: aptbench conform my-model/ water.xyz
     """
     from aptbench.data.readers.extended_xyz import read_extended_xyz_frames
     from aptbench.models import check_model, load_model
+    from aptbench.testing import sample_frames
 
-    report = check_model(load_model(model), read_extended_xyz_frames(frames), tolerance=tolerance)
-    typer.echo(json.dumps(report.to_dict(), indent=2) if as_json else str(report))
-    if not report.passed:
+    loaded = load_model(model)
+    if frames is None:
+        systems = {f"synthetic {kind}": sample_frames(kind) for kind in ("liquid", "molecule")}
+    else:
+        systems = {str(frames): read_extended_xyz_frames(frames)}
+    reports = {name: check_model(loaded, f, tolerance=tolerance) for name, f in systems.items()}
+    passed = all(report.passed for report in reports.values())
+    if as_json:
+        contents = [{"frames": name, **report.to_dict()} for name, report in reports.items()]
+        every: dict[str, object] = {"passed": passed, "reports": contents}
+        typer.echo(json.dumps(every if frames is None else contents[0], indent=2))
+    else:
+        typer.echo("\n".join(f"{name}: {report}" for name, report in reports.items()))
+    if not passed:
         raise typer.Exit(1)
 
 

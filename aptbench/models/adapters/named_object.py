@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def named_object(
             "This is not the name of an object.", got=repr(name), expected="'module:object'"
         )
     try:
-        found = _module(Path() if folder is None else folder, module_name)
+        found: Any = (
+            importlib.import_module(module_name) if folder is None else _module(folder, module_name)
+        )
     except ModuleNotFoundError as error:
         raise InputError(
             f"The module of {name!r} cannot be imported.",
@@ -97,4 +100,5 @@ def with_folder(value: Any, folder: Path | None) -> Any:
 
 
 def _public(thing: Any) -> list[str]:
-    return [name for name in dir(thing) if not name.startswith("_")]
+    names = (name for name in dir(thing) if not name.startswith("_"))
+    return [name for name in names if callable(getattr(thing, name))]
