@@ -31,9 +31,10 @@ def refresh(
         for card in sorted(project.glob("datasets/*/card.md"))
         if refresh_file(card, card_blocks(card.parent), check=check)
     ]
+    of_documents = document_blocks(project)
     pages = {
         project / "README.md": readme_blocks(project),
-        **{page: document_blocks(project) for page in _documents(project)},
+        **dict.fromkeys(_documents(project), of_documents),
     }
     drifted += [page for page, blocks in pages.items() if refresh_file(page, blocks, check=check)]
     for path in drifted:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.elements import SYMBOLS
-from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.models.graph import radial_basis
-from aptbench.models.neighbors import neighbor_pairs
+from aptbench.models.neighbors import neighbor_pairs, neighbor_slots
+from aptbench.models.species_index import species_index
 
 if TYPE_CHECKING:
     import torch
@@ -97,16 +96,7 @@ class DifferentiableGraph:
         """
         import torch
 
-        if len(frames) != 1:
-            raise InputError("A graph is made of one frame.", got=len(frames), expected=1)
-        unknown = sorted(set(frames.atomic_numbers.tolist()) - set(species))
-        if unknown:
-            raise InputError(
-                f"The model does not know the species {', '.join(SYMBOLS[z] for z in unknown)}.",
-                expected="only " + ", ".join(SYMBOLS[z] for z in species),
-                do="train a model on labels that contain these species",
-            )
-        kind = np.searchsorted(species, frames.atomic_numbers)
+        kind = species_index(frames, species)
         is_site = np.isin(frames.atomic_numbers, species if sites is None else list(sites))
         site = np.flatnonzero(is_site)
         site = site[np.argsort(kind[site], kind="stable")]
@@ -122,9 +112,7 @@ class DifferentiableGraph:
         for k in range(len(species)):
             mine = np.flatnonzero(kind[second] == k)
             mine = mine[np.argsort(first[mine], kind="stable")]
-            filled = np.bincount(first[mine], minlength=len(site))
-            slot = np.arange(len(mine)) - (np.cumsum(filled) - filled)[first[mine]]
-            width = max(int(filled.max(initial=0)), 1)
+            slot, width = neighbor_slots(first[mine], len(site))
             value = np.zeros((len(site), width, *values.shape[1:]))
             value[first[mine], slot] = values[mine]
             neighbor = np.zeros((len(site), width), np.int64)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aptbench.models.coupling import Irreps, spherical
+from aptbench.models.density_network import DensityNetwork
 from aptbench.models.differentiable_graph import DensitySettings, DifferentiableGraph
 from aptbench.models.equivariant_layers import (
     Gate,
@@ -45,7 +46,7 @@ class DipoleNetworkSettings:
     output_scale: float = 0.1
 
 
-class DipoleNetwork(nn.Module):
+class DipoleNetwork(DensityNetwork):
     """Neighbour density, products up to four bodies, gated readout of 1o; smooth in positions.
 
     There are no messages: a vector within the cutoff already makes tensors that see twice as far,
@@ -61,16 +62,12 @@ class DipoleNetwork(nn.Module):
     Density and products follow the atomic cluster expansion (doi:10.1103/PhysRevB.99.014104).
     """
 
-    density_mean: Tensor
-    density_scale: Tensor
-
     def __init__(self, species: int, settings: DipoleNetworkSettings) -> None:
-        super().__init__()
+        density, channels = settings.density, settings.channels
+        super().__init__(species, density.radial, density.degree, settings.smoothness)
         self.settings = settings
-        self.harmonics = spherical(settings.density.degree)
-        channels, n_in = settings.channels, species * settings.density.radial
-        self.register_buffer("density_mean", torch.zeros(species, n_in))
-        self.register_buffer("density_scale", torch.ones(species, len(self.harmonics), n_in))
+        self.harmonics = spherical(density.degree)
+        n_in = species * density.radial
         self.embed = IrrepLinear(
             self.harmonics, (n_in,) * len(self.harmonics), 3 * channels, species=species, bias=True
         )
@@ -86,7 +83,7 @@ class DipoleNetwork(nn.Module):
     def forward(self, density: Tensor, counts: tuple[int, ...]) -> Tensor:
         """Return a dimensionless vector of every site, shape (site, xyz)."""
         limit = self.settings.limit
-        parts = split_irreps(self._normalized(density, counts), self.harmonics)
+        parts = split_irreps(self.normalized(density, counts), self.harmonics)
         embedded = bounded(self.embed(parts, counts), self.harmonics, limit)
         first, second, third = embedded.chunk(3, 2)
         features = self.square(first, second, counts)
@@ -96,32 +93,6 @@ class DipoleNetwork(nn.Module):
         last = features[:, :4] + self.cube(features, third, counts)
         last = self.last_gate(bounded(last, OUTPUT, limit), counts)
         return self.readout([last[:, 1:]], counts)[:, :, 0]
-
-    @torch.no_grad()
-    def measure_density(self, graphs: list[DifferentiableGraph]) -> None:
-        """Set the scales of the density from the graphs of training frames."""
-        smooth = torch.arange(self.settings.density.radial) / self.settings.smoothness
-        smooth = (1 / (1 + smooth**2)).repeat(len(self.density_mean))
-        for s in range(len(self.density_mean)):
-            density = torch.cat([graph.density.split(graph.counts)[s] for graph in graphs]).double()
-            if not len(density):
-                continue
-            self.density_mean[s] = density[:, 0].mean(0)
-            density[:, 0] -= density[:, 0].mean(0)
-            for k, part in enumerate(split_irreps(density, self.harmonics)):
-                rms = part.square().mean((0, 1)).sqrt()
-                # a radial function that no neighbour reaches has no spread: leave it out
-                scale = torch.where(rms > 1e-4, 1 / rms.clamp(min=1e-4), 0)
-                self.density_scale[s, k] = scale * smooth
-
-    def _normalized(self, density: Tensor, counts: tuple[int, ...]) -> Tensor:
-        repeats = torch.tensor([2 * degree + 1 for degree, _ in self.harmonics])
-        blocks = []
-        for s, block in enumerate(density.split(counts)):
-            scalar = block[:, :1] - self.density_mean[s]
-            scale = self.density_scale[s].repeat_interleave(repeats, 0)
-            blocks.append(torch.cat([scalar, block[:, 1:]], 1) * scale)
-        return torch.cat(blocks)
 
 
 def vectors_and_gradient(

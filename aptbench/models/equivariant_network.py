@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from aptbench.models.coupling import Irreps, spherical
+from aptbench.models.density_network import DensityNetwork
 from aptbench.models.equivariant_layers import (
     Convolution,
     Gate,
@@ -52,7 +53,7 @@ class NetworkSettings:
     output_scale: float = 0.01
 
 
-class EquivariantNetwork(nn.Module):
+class EquivariantNetwork(DensityNetwork):
     """Neighbour density, products up to four bodies, messages, products again, readout.
 
     Parameters
@@ -66,17 +67,12 @@ class EquivariantNetwork(nn.Module):
     messages of equivariant features follow tensor field networks (arXiv:1802.08219).
     """
 
-    density_mean: Tensor
-    density_scale: Tensor
-
     def __init__(self, species: int, settings: NetworkSettings) -> None:
-        super().__init__()
-        self.settings = settings
         graph, channels = settings.graph, settings.channels
+        super().__init__(species, graph.radial, graph.degree, settings.smoothness)
+        self.settings = settings
         density = spherical(graph.degree)
         n_in = species * graph.radial
-        self.register_buffer("density_mean", torch.zeros(species, n_in))
-        self.register_buffer("density_scale", torch.ones(species, graph.degree + 1, n_in))
         self.embed = IrrepLinear(
             density, (n_in,) * len(density), 3 * channels, species=species, bias=True
         )
@@ -96,7 +92,9 @@ class EquivariantNetwork(nn.Module):
     def forward(self, graph: AtomGraph) -> Tensor:
         """Return the normalised components of every atom of the graph, shape (atom, 9)."""
         counts = graph.counts
-        parts = split_irreps(self._normalized(graph), spherical(self.settings.graph.degree))
+        parts = split_irreps(
+            self.normalized(graph.density, counts), spherical(self.settings.graph.degree)
+        )
         limit = self.settings.limit
         embedded = bounded(self.embed(parts, counts), spherical(self.settings.graph.degree), limit)
         first, second, third = embedded.chunk(3, 2)
@@ -112,34 +110,6 @@ class EquivariantNetwork(nn.Module):
         outputs = [split_irreps(f, FEATURES) for f in seen]
         gathered = [torch.cat([f[FEATURES.index(irrep)] for f in outputs], 2) for irrep in OUTPUT]
         return self.readout(gathered, counts)[:, :, 0]
-
-    @torch.no_grad()
-    def measure_density(self, graphs: list[AtomGraph]) -> None:
-        """Set mean (l = 0 only, else it would not be covariant) and rms of the density."""
-        degree, radial = self.settings.graph.degree, self.settings.graph.radial
-        smooth = 1 / (1 + (torch.arange(radial) / self.settings.smoothness) ** 2)
-        smooth = smooth.repeat(len(self.density_mean))
-        for s in range(len(self.density_mean)):
-            density = torch.cat([graph.density.split(graph.counts)[s] for graph in graphs]).double()
-            if not len(density):
-                continue
-            mean = density[:, 0].mean(0)
-            self.density_mean[s] = mean
-            density[:, 0] -= mean
-            for k, part in enumerate(split_irreps(density, spherical(degree))):
-                rms = part.square().mean((0, 1)).sqrt()
-                # a radial function that no neighbour reaches has no spread: leave it alone
-                scale = torch.where(rms > 1e-4, 1 / rms.clamp(min=1e-4), 0)
-                self.density_scale[s, k] = scale * smooth
-
-    def _normalized(self, graph: AtomGraph) -> Tensor:
-        repeats = torch.arange(self.density_scale.shape[1]) * 2 + 1
-        blocks = []
-        for s, block in enumerate(graph.density.split(graph.counts)):
-            scalar = block[:, :1] - self.density_mean[s]
-            scale = self.density_scale[s].repeat_interleave(repeats, 0)
-            blocks.append(torch.cat([scalar, block[:, 1:]], 1) * scale)
-        return torch.cat(blocks)
 
 
 class _MessageBlock(nn.Module):

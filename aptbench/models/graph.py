@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.elements import SYMBOLS
-from aptbench.errors import InputError
 from aptbench.frames import Frames
-from aptbench.models.neighbors import neighbor_pairs
+from aptbench.models.neighbors import neighbor_pairs, neighbor_slots
+from aptbench.models.species_index import species_index
 
 if TYPE_CHECKING:
     import torch
@@ -78,16 +77,7 @@ class AtomGraph:
         import torch
         from e3nn import o3
 
-        if len(frames) != 1:
-            raise InputError("A graph is made of one frame.", got=len(frames), expected=1)
-        unknown = sorted(set(frames.atomic_numbers.tolist()) - set(species))
-        if unknown:
-            raise InputError(
-                f"The model does not know the species {', '.join(SYMBOLS[z] for z in unknown)}.",
-                expected="only " + ", ".join(SYMBOLS[z] for z in species),
-                do="train a model on labels that contain these species",
-            )
-        kind = np.searchsorted(species, frames.atomic_numbers)
+        kind = species_index(frames, species)
         order = np.argsort(kind, kind="stable")
         kind, n_atoms = kind[order], len(kind)
         cell = None if frames.cell is None else frames.cell[0]
@@ -105,7 +95,7 @@ class AtomGraph:
         # a species has columns of its own: the sum over neighbours is then one matrix product
         of_species = radial[:, None] * (kind[second, None, None] == np.arange(n_species)[:, None])
         of_species = of_species.reshape(len(first), n_species * settings.radial)
-        slot, n_slots = _slots(first, n_atoms)
+        slot, n_slots = neighbor_slots(first, n_atoms)
         columns = _padded(of_species, first, slot, n_atoms, n_slots)
         rows = _padded(harmonics, first, slot, n_atoms, n_slots)
         density = torch.bmm(rows.transpose(1, 2), columns)
@@ -115,7 +105,7 @@ class AtomGraph:
         radial = radial_basis(distance[near], settings.message_radial, settings.message_cutoff)
         per_edge = radial[:, :, None] * harmonics[near, None, :9]
         per_edge = per_edge.reshape(len(first), 9 * settings.message_radial)
-        slot, n_slots = _slots(first, n_atoms)
+        slot, n_slots = neighbor_slots(first, n_atoms)
         neighbor = torch.zeros((n_atoms, n_slots), dtype=torch.int64)
         neighbor[first, slot] = torch.from_numpy(second)
         edge = _padded(per_edge, first, slot, n_atoms, n_slots)
@@ -144,13 +134,6 @@ def radial_basis(
     envelope = np.where(x < 1, 1 - 28 * x**6 + 48 * x**7 - 21 * x**8, 0.0)
     u = np.log(np.maximum(distance, 0.5) / 0.5) / np.log(cutoff / 0.5)
     return (envelope / distance)[:, None] * np.cos(np.pi * np.arange(count) * u[:, None])
-
-
-def _slots(first: npt.NDArray[np.int64], n_atoms: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Number the neighbours of every atom from 0; pairs are sorted by their first atom."""
-    counts = np.bincount(first, minlength=n_atoms)
-    slot = np.arange(len(first)) - (np.cumsum(counts) - counts)[first]
-    return slot, max(int(counts.max(initial=0)), 1)
 
 
 def _padded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aptbench.bonds import nearest_image
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.models.protocol import APTModel, checked_prediction
@@ -93,9 +94,7 @@ def _coordinates(
     first = rng.integers(0, n, pairs)
     second = (first + rng.integers(1, n, pairs)) % n
     vectors = frame.positions[0][None] - frame.positions[0][first // 3][:, None]
-    if frame.cell is not None:
-        fraction = vectors @ np.linalg.inv(frame.cell[0])
-        vectors = (fraction - np.round(fraction)) @ frame.cell[0]
+    vectors = nearest_image(vectors, None if frame.cell is None else frame.cell[0])
     order = np.argsort(np.linalg.norm(vectors, axis=-1), axis=1)
     # an atom itself and its four nearest neighbours
     near = order[np.arange(pairs), rng.integers(0, min(5, frame.n_atoms), pairs)]

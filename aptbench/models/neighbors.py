@@ -1,4 +1,4 @@
-"""`neighbor_pairs`: all pairs of atoms within a cutoff, periodic images included."""
+"""`neighbor_pairs`: all pairs within a cutoff, periodic images included; `neighbor_slots`."""
 
 from __future__ import annotations
 
@@ -48,3 +48,29 @@ def neighbor_pairs(
     )
     order = np.lexsort((j, i))
     return i[order].astype(np.int64), j[order].astype(np.int64), vectors[order]
+
+
+def neighbor_slots(first: npt.NDArray[np.int64], n_atoms: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Number the neighbours of every atom from 0, for arrays of one row an atom.
+
+    Parameters
+    ----------
+    first : array of int, shape (pair,)
+        First atom of every pair, ascending.
+    n_atoms : int
+
+    Returns
+    -------
+    slot : array of int, shape (pair,)
+    n_slots : int
+        The most neighbours that an atom has, at least 1.
+
+    Examples
+    --------
+    >>> slot, n_slots = neighbor_slots(np.array([0, 0, 2]), 3)
+    >>> slot.tolist(), n_slots
+    ([0, 1, 0], 2)
+    """
+    counts = np.bincount(first, minlength=n_atoms)
+    slot = np.arange(len(first)) - (np.cumsum(counts) - counts)[first]
+    return slot, max(int(counts.max(initial=0)), 1)

@@ -9,11 +9,11 @@ from itertools import combinations_with_replacement, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.elements import SYMBOLS
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.models.graph import radial_basis
-from aptbench.models.neighbors import neighbor_pairs
+from aptbench.models.neighbors import neighbor_pairs, neighbor_slots
+from aptbench.models.species_index import species_index
 from aptbench.models.spherical_tensors import LARGEST, coupling, harmonics
 
 Array = npt.NDArray[np.float64]
@@ -104,7 +104,7 @@ def tensor_features(frame: Frames, species: tuple[int, ...], settings: FeatureSe
     >>> [f.shape for f in tensor_features(water, (1, 8), FeatureSettings(3.0, 2.0, 2, 1, 1, 2))]
     [(3, 1, 21), (3, 3, 10), (3, 5, 26)]
     """
-    kind = _kinds(frame, species)
+    kind = species_index(frame, species)
     cell = None if frame.cell is None else frame.cell[0]
     first, second, vectors = neighbor_pairs(frame.positions[0], cell, settings.cutoff)
     distance = np.linalg.norm(vectors, axis=-1)
@@ -130,19 +130,6 @@ def tensor_features(frame: Frames, species: tuple[int, ...], settings: FeatureSe
     for degree, product in _products(few):
         features[degree].append(product)
     return tuple(np.concatenate(part, axis=2) for part in features)
-
-
-def _kinds(frame: Frames, species: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    if len(frame) != 1:
-        raise InputError("Features are made of one frame.", got=len(frame), expected=1)
-    unknown = sorted(set(frame.atomic_numbers.tolist()) - set(species))
-    if unknown:
-        raise InputError(
-            f"The model does not know the species {', '.join(SYMBOLS[z] for z in unknown)}.",
-            expected="only " + ", ".join(SYMBOLS[z] for z in species),
-            do="train a model on labels that contain these species",
-        )
-    return np.searchsorted(species, frame.atomic_numbers)
 
 
 def _bonds(
@@ -178,10 +165,9 @@ def _sums(
     the columns 1 and q of the same neighbours, apart by species.
     """
     n_atoms, n_radial = len(kind), radial.shape[1]
-    counts = np.bincount(first, minlength=n_atoms)
-    slot = np.arange(len(first)) - (np.cumsum(counts) - counts)[first]
+    slot, n_slots = neighbor_slots(first, n_atoms)
     harmonic = np.concatenate(angular, axis=1)
-    edges = np.zeros((n_atoms, max(counts.max(initial=0), 1), harmonic.shape[1] * n_radial))
+    edges = np.zeros((n_atoms, n_slots, harmonic.shape[1] * n_radial))
     edges[first, slot] = (harmonic[:, :, None] * radial[:, None]).reshape(-1, edges.shape[2])
     columns = np.concatenate([np.ones((n_atoms, 1)), *(q.reshape(n_atoms, -1) for q in turned)], 1)
     sources = np.zeros((n_atoms, n_species, columns.shape[1]))
