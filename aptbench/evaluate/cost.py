@@ -24,7 +24,6 @@ import numpy as np
 from aptbench.atomic import write_atomically
 from aptbench.errors import AptbenchError, InputError, StoreError
 from aptbench.evaluate.process import (
-    allowed_threads,
     peak_memory,
     processor_name,
     reset_peak_memory,
@@ -33,6 +32,7 @@ from aptbench.evaluate.process import (
 from aptbench.evaluate.result import Cost, Inference
 from aptbench.evaluate.training_record import TrainingProvenance, parameter_count
 from aptbench.frames import Frames
+from aptbench.models.fitting import allowed_threads
 from aptbench.models.protocol import APTModel, checked_prediction
 
 if TYPE_CHECKING:

@@ -218,12 +218,7 @@ def _result(
 ) -> Result:
     return Result(
         task=task.identity,
-        data=Data(
-            name=dataset.name,
-            version=dataset.version,
-            content_hash=dataset.content_hash,
-            system=task.system,
-        ),
+        data=Data.of(dataset, task.system),
         split_hash=task.split.hash,
         test_frames=len(task.test),
         model=model,

@@ -161,12 +161,7 @@ def measure_learning_curve(
                 points.append(_point(title, name, n, seed, scored.score(prediction), summary))
     return LearningCurve(
         task=task.identity,
-        data=Data(
-            name=dataset.name,
-            version=dataset.version,
-            content_hash=dataset.content_hash,
-            system=task.system,
-        ),
+        data=Data.of(dataset, task.system),
         split_hash=task.split.hash,
         test_frames=len(task.test),
         validation_labels=len(task.validation),

@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 import aptbench
 from aptbench.errors import AptbenchError, InputError
-from aptbench.evaluate.process import allowed_threads, peak_memory, reset_peak_memory
+from aptbench.evaluate.process import peak_memory, reset_peak_memory
 from aptbench.evaluate.result import Timing
 from aptbench.evaluate.trajectory import FrameSource
 from aptbench.frames import Frames
 from aptbench.metrics import checked_deviation
+from aptbench.models.fitting import allowed_threads
 from aptbench.models.protocol import checked_prediction
 from aptbench.spectra.current import current
 

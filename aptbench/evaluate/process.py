@@ -1,24 +1,9 @@
-"""What the running process may use and does use: threads, processor, memory."""
+"""What the running process runs on and uses: processor, memory."""
 
 from __future__ import annotations
 
-import os
 import platform
-import sys
 from pathlib import Path
-
-
-def allowed_threads() -> int:
-    """Return how many threads numerical libraries may use here: what torch says, if it runs."""
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        return int(torch.get_num_threads())
-    setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    if setting.isdigit() and int(setting) > 0:
-        return int(setting)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def processor_name() -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
 
 SCHEMA_VERSION = 2
 """Files of version 1 lack `Training` and `Cost`, and are read as well."""
@@ -44,6 +47,16 @@ class Data(_Part):
     version: str
     content_hash: str
     system: str
+
+    @classmethod
+    def of(cls, dataset: Dataset, system: str) -> Data:
+        """Say which content of a data set a number rests on."""
+        return cls(
+            name=dataset.name,
+            version=dataset.version,
+            content_hash=dataset.content_hash,
+            system=system,
+        )
 
 
 class Model(_Part):

@@ -11,9 +11,10 @@ import numpy as np
 
 from aptbench.atomic import write_atomically
 from aptbench.elements import SYMBOLS, atomic_number
-from aptbench.errors import InputError, StoreError
+from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.protocol import Array
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS = "charges.json"
 
@@ -59,16 +60,10 @@ class ConstantCharge:
         path = folder / WEIGHTS
         if charges is not None or not path.is_file():
             return cls(charges, neutral=neutral)
-        try:
+        with reading_weights(path):
             content = json.loads(path.read_text(encoding="utf-8"))
             model = cls(content["charges"], neutral=neutral)
             model.provenance_ = dict(content.get("provenance", {}))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="restore the file, or train the model again",
-            ) from error
         return model
 
     @classmethod

@@ -26,6 +26,7 @@ from aptbench.models.dipole_network import (
 )
 from aptbench.models.protocol import Array
 from aptbench.models.training import Example, Progress, TrainingSettings, train_committee
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS = "weights.pt"
 CONFIG = "train.yaml"
@@ -149,7 +150,8 @@ class DipoleModel(ABC):
         StoreError
             If the file is damaged, of another format, or of another kind of model.
         """
-        try:
+        do = "fetch them again with 'dvc pull --force', or train the model again"
+        with reading_weights(path, do=do, errors=(Exception,)):
             content = torch.load(path, weights_only=True)
             if (content["format"], content["kind"]) != (FORMAT, cls.__name__):
                 raise StoreError(
@@ -169,14 +171,6 @@ class DipoleModel(ABC):
                 network = DipoleNetwork(len(model.scales_.species), model.network)
                 network.load_state_dict(weights)
                 model.networks_.append(network.eval())
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="fetch them again with 'dvc pull --force', or train the model again",
-            ) from error
         model.calibration_ = Calibration(**content["calibration"])
         model.provenance_ = content["provenance"]
         return model

@@ -22,6 +22,7 @@ from aptbench.models.normalization import Normalization
 from aptbench.models.protocol import Array
 from aptbench.models.tensor_basis import to_cartesian, to_irreps
 from aptbench.models.training import Example, Progress, TrainingSettings, train_committee
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS = "weights.pt"
 CONFIG = "train.yaml"
@@ -109,7 +110,8 @@ class EquivariantModel:
         StoreError
             If the file is damaged or of another format.
         """
-        try:
+        do = "fetch them again with 'dvc pull --force', or train the model again"
+        with reading_weights(path, do=do, errors=(Exception,)):
             content = torch.load(path, weights_only=True)
             if content["format"] not in FORMATS:
                 raise StoreError(
@@ -123,14 +125,6 @@ class EquivariantModel:
                 network = EquivariantNetwork(len(content["species"]), model.network)
                 network.load_state_dict(weights)
                 model.networks_.append(network.eval())
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="fetch them again with 'dvc pull --force', or train the model again",
-            ) from error
         model.calibration_ = Calibration(**content.get("calibration", {}))
         model.provenance_ = content["provenance"]
         return model

@@ -81,7 +81,7 @@ def fit_model(
     own = sum(progress.seconds for progress in last.values())
     summary: dict[str, Any] = {
         "seconds": max(time.monotonic() - started, own),
-        "threads": _threads(),
+        "threads": allowed_threads(),
         "device": str(getattr(model, "device", "cpu")),
     }
     count = getattr(model, "n_parameters", None)
@@ -156,11 +156,14 @@ def set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def _threads() -> int:
+def allowed_threads() -> int:
+    """Return how many threads numerical libraries may use here: what torch says, if it runs."""
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())
     setting = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     if setting.isdigit() and int(setting) > 0:
         return int(setting)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

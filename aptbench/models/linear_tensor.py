@@ -12,12 +12,13 @@ import numpy as np
 
 from aptbench.atomic import write_atomically
 from aptbench.elements import SYMBOLS, atomic_number
-from aptbench.errors import InputError, StoreError
+from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.protocol import Array
 from aptbench.models.spherical_tensors import cartesian_basis
 from aptbench.models.tensor_features import FeatureSettings, tensor_features
 from aptbench.models.tensor_ridge import RidgeSums, TensorRidge
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS: Final = "weights.json"
 DEGREES: Final = (0, 1, 2)
@@ -91,7 +92,7 @@ class LinearTensor:
         path = folder / WEIGHTS
         if not path.is_file():
             return cls(**parameters)
-        try:
+        with reading_weights(path):
             content = json.loads(path.read_text(encoding="utf-8"))
             model = cls(**content["features"])
             model.fit_ = _Fit(
@@ -111,12 +112,6 @@ class LinearTensor:
             )
             model.provenance_ = dict(content["provenance"])
             model._check_sizes()
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="restore the file, or train the model again",
-            ) from error
         return model
 
     @classmethod

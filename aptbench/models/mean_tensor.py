@@ -10,11 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from aptbench.atomic import write_atomically
-from aptbench.errors import InputError, StoreError
+from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.molecular_frame import MolecularFrame
 from aptbench.models.molecular_graph import find_molecules, refuse_unknown
 from aptbench.models.protocol import Array
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS: Final = "tensors.json"
 
@@ -66,7 +67,7 @@ class MeanTensor:
         model, path = cls(**parameters), folder / WEIGHTS
         if not path.is_file():
             return model
-        try:
+        with reading_weights(path):
             content = json.loads(path.read_text(encoding="utf-8"))
             for one in content["molecules"]:
                 frame = MolecularFrame.from_dict(one)
@@ -75,12 +76,6 @@ class MeanTensor:
                     raise ValueError(f"tensors of shape {tensors.shape} for {one['formula']}")
                 model.molecules_.append((frame, tensors))
             model.provenance_ = dict(content["provenance"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="restore the file, or train the model again",
-            ) from error
         return model
 
     @classmethod

@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from aptbench.atomic import write_atomically
-from aptbench.errors import InputError, StoreError
+from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.molecular_frame import MolecularFrame, Turn
 from aptbench.models.molecular_graph import find_molecules, refuse_unknown
 from aptbench.models.protocol import Array
 from aptbench.models.wannier_centers import valence_charges, wannier_centroids
+from aptbench.models.weights_file import reading_weights
 
 WEIGHTS: Final = "centers.json"
 
@@ -120,7 +121,7 @@ class MeanWannier:
         model, path = cls(**parameters), folder / WEIGHTS
         if not path.is_file():
             return model
-        try:
+        with reading_weights(path):
             content = json.loads(path.read_text(encoding="utf-8"))
             model.molecules_ = [
                 _Molecule(
@@ -132,12 +133,6 @@ class MeanWannier:
                 for one in content["molecules"]
             ]
             model.provenance_ = dict(content["provenance"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(
-                f"The weights {path} cannot be read.",
-                got=f"{type(error).__name__}: {error}",
-                do="restore the file, or train the model again",
-            ) from error
         return model
 
     @classmethod
