@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
-from aptbench.atomic import write_atomically
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
-from aptbench.models.calibration import Calibration, committee_spread
+from aptbench.models.calibration import Calibration
+from aptbench.models.committee import CommitteeModel
 from aptbench.models.differentiable_graph import DensitySettings, DifferentiableGraph
 from aptbench.models.dipole_network import (
     DipoleNetwork,
@@ -28,8 +26,6 @@ from aptbench.models.protocol import Array
 from aptbench.models.training import Example, Progress, TrainingSettings, train_committee
 from aptbench.models.weights_file import reading_weights
 
-WEIGHTS = "weights.pt"
-CONFIG = "train.yaml"
 FORMAT = 1
 
 Settings = Mapping[str, Any]
@@ -57,7 +53,7 @@ class DipoleScales:
     unit: float
 
 
-class DipoleModel(ABC):
+class DipoleModel(CommitteeModel):
     """A committee of networks whose dipole is M = sum_i q_i R_i + sum_site mu_site.
 
     Tensors are its exact derivative, P_i = q_i 1 + sum_site d mu_site / d R_i: they obey the
@@ -91,6 +87,7 @@ class DipoleModel(ABC):
     ) -> None:
         if committee < 1:
             raise InputError("A committee has no member.", got=committee, expected="at least 1")
+        super().__init__(committee)
         self.name = self.default_name
         try:
             self.network = DipoleNetworkSettings(
@@ -103,14 +100,7 @@ class DipoleModel(ABC):
                 got=error,
                 expected="fields of DensitySettings, DipoleNetworkSettings, TrainingSettings",
             ) from error
-        self.committee = committee
-        if committee > 1:
-            # one network has no spread, and callers ask for one by looking for the method
-            self.predict_std = self._standard_error
         self.scales_: DipoleScales | None = None
-        self.calibration_ = Calibration()
-        self.networks_: list[DipoleNetwork] = []
-        self.provenance_: dict[str, Any] = {}
 
     @abstractmethod
     def _measure(self, labels: LabelledFrames) -> DipoleScales:
@@ -127,19 +117,6 @@ class DipoleModel(ABC):
     @abstractmethod
     def _learner(self, network: DipoleNetwork) -> nn.Module:
         """Return a module from a graph to the target of a frame, which trains the network."""
-
-    @classmethod
-    def from_folder(cls, folder: Path, **parameters: Any) -> Self:
-        """Make the model of a folder: its ``weights.pt``, or untrained from its ``train.yaml``."""
-        path = folder / WEIGHTS
-        return cls.read(path) if path.is_file() else cls.untrained(folder, **parameters)
-
-    @classmethod
-    def untrained(cls, folder: Path, **parameters: Any) -> Self:
-        """Make the model of ``train.yaml``, without weights."""
-        config = folder / CONFIG
-        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-        return cls(**{**settings, **parameters})
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -174,16 +151,6 @@ class DipoleModel(ABC):
         model.calibration_ = Calibration(**content["calibration"])
         model.provenance_ = content["provenance"]
         return model
-
-    @property
-    def fitted(self) -> bool:
-        """Whether the model has weights."""
-        return bool(self.networks_)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of learned numbers, those of all networks of the committee."""
-        return sum(p.numel() for network in self.networks_ for p in network.parameters())
 
     @property
     def config(self) -> dict[str, Any]:
@@ -235,47 +202,20 @@ class DipoleModel(ABC):
             checkpoint=checkpoint,
             report=report,
         )
-        networks = [cast("DipoleNetwork", learner.network) for learner in learners]
-        self.scales_, self.networks_ = scales, networks
-        self.calibration_ = Calibration()
-        if validation is not None and self.committee > 1:
-            members = self._predictions(validation.frames)
-            self.calibration_ = Calibration.measure(
-                validation.frames.atomic_numbers,
-                committee_spread(members),
-                members.mean(0) - validation.apt,
-            )
+        self.scales_, self.networks_ = scales, [learner.network for learner in learners]
+        self._calibrate(validation)
         return self
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write ``weights.pt``: settings, scales, weights, and what they were trained on."""
         scales = self._expect_fitted()
-        self.provenance_ = dict(provenance or {})
-        stream = io.BytesIO()
         content = {
             "format": FORMAT,
             "kind": type(self).__name__,
             "config": self.config,
             "scales": asdict(scales),
-            "calibration": self.calibration_.to_dict(),
-            "members": [network.state_dict() for network in self.networks_],
-            "provenance": self.provenance_,
         }
-        torch.save(content, stream)
-        return write_atomically(folder / WEIGHTS, stream.getvalue())
-
-    def predict(self, frames: Frames) -> Array:
-        """Return atomic polar tensors in e, shape (frame, atom, pol, disp), frame by frame."""
-        return np.asarray(self._predictions(frames).mean(0))
-
-    def _standard_error(self, frames: Frames) -> Array:
-        """Return the calibrated standard error of `predict` in e, as `EquivariantModel` does."""
-        spread = committee_spread(self._predictions(frames))
-        return self.calibration_.standard_error(frames.atomic_numbers, spread)
-
-    def _predictions(self, frames: Frames) -> Array:
-        """Return what every network says, shape (network, frame, atom, pol, disp)."""
-        return np.concatenate([self._tensors(frames[k]) for k in range(len(frames))], axis=1)
+        return self._write(folder, content, provenance)
 
     @torch.no_grad()
     def dipole(self, frames: Frames) -> Array:
@@ -293,7 +233,7 @@ class DipoleModel(ABC):
         return result
 
     @torch.no_grad()
-    def _tensors(self, frame: Frames) -> Array:
+    def _members(self, frame: Frames) -> Array:
         """Return the tensors of every member in e, shape (member, 1, atom, pol, disp)."""
         scales = self._expect_fitted()
         graph = self._graph(frame, scales)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
-import yaml
 
-from aptbench.atomic import write_atomically
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
-from aptbench.models.calibration import Calibration, committee_spread
+from aptbench.models.calibration import Calibration
+from aptbench.models.committee import CommitteeModel
 from aptbench.models.equivariant_network import EquivariantNetwork, NetworkSettings
 from aptbench.models.graph import AtomGraph, GraphSettings
 from aptbench.models.normalization import Normalization
@@ -24,15 +22,13 @@ from aptbench.models.tensor_basis import to_cartesian, to_irreps
 from aptbench.models.training import Example, Progress, TrainingSettings, train_committee
 from aptbench.models.weights_file import reading_weights
 
-WEIGHTS = "weights.pt"
-CONFIG = "train.yaml"
 FORMATS = (1, 2)
 """Of the weights; the first has no calibration. The last one is written."""
 
 Settings = Mapping[str, Any]
 
 
-class EquivariantModel:
+class EquivariantModel(CommitteeModel):
     """A committee of equivariant networks that predict the tensor of every atom directly.
 
     The components 0e + 1e + 2e of each tensor are predicted in units of their spread by species
@@ -69,6 +65,7 @@ class EquivariantModel:
                 got=f"sum_rule={sum_rule!r}, committee={committee}",
                 expected="sum_rule 'none' or 'mean', committee at least 1",
             )
+        super().__init__(committee)
         self.name = "e3nn-reference"
         try:
             self.network = NetworkSettings(graph=GraphSettings(**(graph or {})), **(network or {}))
@@ -79,30 +76,11 @@ class EquivariantModel:
                 got=error,
                 expected="fields of GraphSettings, NetworkSettings, TrainingSettings",
             ) from error
-        self.committee, self.sum_rule = committee, sum_rule
-        if committee > 1:
-            # one network has no spread, and callers ask for one by looking for the method
-            self.predict_std = self._standard_error
+        self.sum_rule = sum_rule
         self.normalization_: Normalization | None = None
-        self.calibration_ = Calibration()
-        self.networks_: list[EquivariantNetwork] = []
-        self.provenance_: dict[str, Any] = {}
 
     @classmethod
-    def from_folder(cls, folder: Path, **parameters: Any) -> EquivariantModel:
-        """Make the model of a folder: its ``weights.pt``, or untrained from its ``train.yaml``."""
-        path = folder / WEIGHTS
-        return cls.read(path) if path.is_file() else cls.untrained(folder, **parameters)
-
-    @classmethod
-    def untrained(cls, folder: Path, **parameters: Any) -> EquivariantModel:
-        """Make the model of ``train.yaml``, without weights."""
-        config = folder / CONFIG
-        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-        return cls(**{**settings, **parameters})
-
-    @classmethod
-    def read(cls, path: Path) -> EquivariantModel:
+    def read(cls, path: Path) -> Self:
         """Read weights; the file holds tensors and plain values only, never code.
 
         Raises
@@ -128,16 +106,6 @@ class EquivariantModel:
         model.calibration_ = Calibration(**content.get("calibration", {}))
         model.provenance_ = content["provenance"]
         return model
-
-    @property
-    def fitted(self) -> bool:
-        """Whether the model has weights."""
-        return bool(self.networks_)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of learned numbers, those of all networks of the committee together."""
-        return sum(p.numel() for network in self.networks_ for p in network.parameters())
 
     @property
     def config(self) -> dict[str, Any]:
@@ -189,54 +157,21 @@ class EquivariantModel:
             checkpoint=checkpoint,
             report=report,
         )
-        self.normalization_, self.networks_ = (
-            normalization,
-            cast(list[EquivariantNetwork], networks),
-        )
-        self.calibration_ = Calibration()
-        if validation is not None and self.committee > 1:
-            members = self._predictions(validation.frames)
-            self.calibration_ = Calibration.measure(
-                validation.frames.atomic_numbers,
-                committee_spread(members),
-                members.mean(0) - validation.apt,
-            )
+        self.normalization_, self.networks_ = normalization, networks
+        self._calibrate(validation)
         return self
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write ``weights.pt``: settings, scales, weights, and what they were trained on."""
         normalization = self._expect_fitted()
-        self.provenance_ = dict(provenance or {})
-        stream = io.BytesIO()
         content = {
             "format": FORMATS[-1],
             "config": self.config,
             "species": list(normalization.species),
             "mean": torch.from_numpy(normalization.mean.copy()),
             "scale": torch.from_numpy(normalization.scale.copy()),
-            "calibration": self.calibration_.to_dict(),
-            "members": [network.state_dict() for network in self.networks_],
-            "provenance": self.provenance_,
         }
-        torch.save(content, stream)
-        return write_atomically(folder / WEIGHTS, stream.getvalue())
-
-    def predict(self, frames: Frames) -> Array:
-        """Return atomic polar tensors in e, shape (frame, atom, pol, disp), frame by frame."""
-        return np.asarray(self._predictions(frames).mean(0))
-
-    def _standard_error(self, frames: Frames) -> Array:
-        """Return the standard error of `predict` in e, shape (frame, atom, pol, disp).
-
-        From the spread of the committee, calibrated on the validation labels if there were any;
-        the same for the nine components of an atom, which no rotation changes.
-        """
-        spread = committee_spread(self._predictions(frames))
-        return self.calibration_.standard_error(frames.atomic_numbers, spread)
-
-    def _predictions(self, frames: Frames) -> Array:
-        """Return what every network says, shape (network, frame, atom, pol, disp)."""
-        return np.concatenate([self._members(frames[k]) for k in range(len(frames))], axis=1)
+        return self._write(folder, content, provenance)
 
     @torch.no_grad()
     def _members(self, frame: Frames) -> Array:

@@ -1,0 +1,115 @@
+"""`CommitteeModel`: what models share that are a committee of networks in a ``weights.pt``."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+import yaml
+
+from aptbench.atomic import write_atomically
+from aptbench.frames import Frames, LabelledFrames
+from aptbench.models.calibration import Calibration, committee_spread
+from aptbench.models.protocol import Array
+
+WEIGHTS = "weights.pt"
+CONFIG = "train.yaml"
+
+
+class CommitteeModel(ABC):
+    """Networks that differ in their seeds; the prediction is their mean.
+
+    Parameters
+    ----------
+    committee : int
+        Number of networks. With two or more the model has ``predict_std(frames)``, the calibrated
+        standard error of the mean.
+    """
+
+    def __init__(self, committee: int) -> None:
+        self.committee = committee
+        if committee > 1:
+            # one network has no spread, and callers ask for one by looking for the method
+            self.predict_std = self._standard_error
+        self.calibration_ = Calibration()
+        self.networks_: list[Any] = []
+        self.provenance_: dict[str, Any] = {}
+
+    @classmethod
+    def from_folder(cls, folder: Path, **parameters: Any) -> Self:
+        """Make the model of a folder: its ``weights.pt``, or untrained from its ``train.yaml``."""
+        path = folder / WEIGHTS
+        return cls.read(path) if path.is_file() else cls.untrained(folder, **parameters)
+
+    @classmethod
+    def untrained(cls, folder: Path, **parameters: Any) -> Self:
+        """Make the model of ``train.yaml``, without weights."""
+        config = folder / CONFIG
+        settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+        return cls(**{**settings, **parameters})
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path) -> Self:
+        """Read weights; the file holds tensors and plain values only, never code."""
+
+    @abstractmethod
+    def _members(self, frame: Frames) -> Array:
+        """Return what every network says of one frame, shape (network, 1, atom, pol, disp)."""
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the model has weights."""
+        return bool(self.networks_)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of learned numbers, those of all networks of the committee together."""
+        return sum(p.numel() for network in self.networks_ for p in network.parameters())
+
+    def predict(self, frames: Frames) -> Array:
+        """Return atomic polar tensors in e, shape (frame, atom, pol, disp), frame by frame."""
+        return np.asarray(self._predictions(frames).mean(0))
+
+    def _standard_error(self, frames: Frames) -> Array:
+        """Return the standard error of `predict` in e, shape (frame, atom, pol, disp).
+
+        From the spread of the committee, calibrated on the validation labels if there were any;
+        the same for the nine components of an atom, which no rotation changes.
+        """
+        spread = committee_spread(self._predictions(frames))
+        return self.calibration_.standard_error(frames.atomic_numbers, spread)
+
+    def _predictions(self, frames: Frames) -> Array:
+        """Return what every network says, shape (network, frame, atom, pol, disp)."""
+        return np.concatenate([self._members(frames[k]) for k in range(len(frames))], axis=1)
+
+    def _calibrate(self, validation: LabelledFrames | None) -> None:
+        """Fit the calibration of a trained committee to labels that it was not fitted to."""
+        self.calibration_ = Calibration()
+        if validation is not None and self.committee > 1:
+            members = self._predictions(validation.frames)
+            self.calibration_ = Calibration.measure(
+                validation.frames.atomic_numbers,
+                committee_spread(members),
+                members.mean(0) - validation.apt,
+            )
+
+    def _write(
+        self, folder: Path, content: Mapping[str, Any], provenance: Mapping[str, Any] | None
+    ) -> Path:
+        """Write ``weights.pt``: what a subclass says, weights, and what they were trained on."""
+        self.provenance_ = dict(provenance or {})
+        stream = io.BytesIO()
+        shared = {
+            "calibration": self.calibration_.to_dict(),
+            "members": [network.state_dict() for network in self.networks_],
+            "provenance": self.provenance_,
+        }
+        torch.save({**content, **shared}, stream)
+        return write_atomically(folder / WEIGHTS, stream.getvalue())
