@@ -1,4 +1,4 @@
-"""`aptbench dense`: a data set in which every frame is labelled, from a recipe."""
+"""`aptbench dense`: a data set of isolated systems, labelled at regular intervals, from a recipe."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dense(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Sample isolated systems and label every frame; goes on where it stopped.
+    """Sample isolated systems and label every frame, or every n-th; goes on where it stopped.
 
     Several processes may work at once: each takes stretches that no other has taken.
     """
@@ -65,7 +65,7 @@ def dense(
         for name, data in systems.items()
     }
     result: dict[str, Any] = {"systems": rows}
-    lines = [f"{name}: {row['frames']} frames, all labelled" for name, row in rows.items()]
+    lines = [f"{name}: {row['frames']} frames, {row['labels']} labelled" for name, row in rows.items()]
     if build:
         store = recipe.parent / f"{settings.name}.zarr"
         attrs = {**settings.attrs, "label_quantization": TENSOR_ATTRS}
@@ -99,7 +99,7 @@ def _make(
     frames = frames.replace(positions=round_positions(frames.positions))
     labeller = settings.label.labeller()
     labels = label_dense(
-        frames,
+        frames[:: entry.label_every],
         labeller,
         folder / entry.name / "labels",
         settings.segment,
@@ -110,4 +110,4 @@ def _make(
         "sampling": {"code": model.provenance()["code"], **dynamics.model_dump(mode="json")},
         "temperature_K": dynamics.temperature,
     }
-    return dense_data(frames, labels, times, provenance)
+    return dense_data(frames, labels, times, provenance, entry.label_every)

@@ -31,9 +31,21 @@ def register(app: typer.Typer) -> None:
         app.command(rich_help_panel="Reference data")(command)
 
 
-def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Json = False) -> None:
-    """Sample the dense trajectory of a data set with CP2K; goes on where it stopped."""
-    from aptbench.data import write_dataset
+def sample(
+    recipe: RecipePath,
+    work: Work = None,
+    ranks: Ranks = 1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="From the first stage, whatever was sampled before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Sample the dense trajectory of a data set with CP2K; goes on where it stopped.
+
+    A trajectory that is there already, beside the recipe, is kept, and stages that the recipe has
+    beyond it go on from its last frame.
+    """
+    from aptbench.data import open_dataset, write_dataset
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import Recipe
     from aptbench.reference.sample import read_start, trajectory_data
@@ -41,6 +53,9 @@ def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Jso
 
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
+    target = recipe.parent / TRAJECTORY
+    kept = target.exists() and not fresh
+    stored = open_dataset(target).trajectory(settings.system) if kept else None
     with progress_bar() as bar:
         tasks = {
             stage.name: bar.add_task(stage.name, total=stage.steps)
@@ -53,8 +68,8 @@ def sample(recipe: RecipePath, work: Work = None, ranks: Ranks = 1, as_json: Jso
             folder,
             engine,
             lambda stage, done, _: bar.update(tasks[stage], completed=done),
+            stored,
         )
-    target = recipe.parent / TRAJECTORY
     data = trajectory_data(settings, times, frames, engine.version)
     attrs = {**settings.attrs, "title": f"{settings.title}: trajectory without labels"}
     write_dataset(target, {settings.system: data}, attrs, overwrite=True)

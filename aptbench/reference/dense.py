@@ -199,9 +199,13 @@ def label_dense(
 
 
 def dense_data(
-    frames: Frames, labels: DenseLabels, times: Array, provenance: Mapping[str, Any]
+    frames: Frames,
+    labels: DenseLabels,
+    times: Array,
+    provenance: Mapping[str, Any],
+    label_every: int = 1,
 ) -> SystemData:
-    """Return a trajectory with dense labels as a store holds it.
+    """Return a trajectory with regular labels as a store holds it.
 
     Tensors and dipoles are rounded to multiples of `aptbench.data.quantization.TENSOR_STEP`. The
     residuals of the exact sum rules are those of the tensors before rounding.
@@ -211,23 +215,26 @@ def dense_data(
     frames : Frames
         With velocities.
     labels : DenseLabels
-        Of all frames.
+        Of every ``label_every``-th frame from the first.
     times : array, shape (frame,)
         In fs.
     provenance : mapping
+    label_every : int
     """
+    label_frame = np.arange(0, len(frames), label_every)
     quality = {
         **labels.quality,
         "acoustic_sum_unrounded": sum_rule_residual(labels.apt, frames.total_charge),
     }
     units = {"acoustic_sum_unrounded": "e"}
     if frames.cell is None:
-        residual = rotational_sum_rule_residual(labels.apt, frames.positions, labels.dipole)
+        labelled = frames.positions[label_frame]
+        residual = rotational_sum_rule_residual(labels.apt, labelled, labels.dipole)
         quality["rotational_sum"] = np.sqrt(np.mean(residual**2, axis=(-2, -1)))
         units["rotational_sum"] = "e angstrom"
     return SystemData(
         frames,
-        np.arange(len(frames)),
+        label_frame,
         round_tensors(labels.apt),
         times=times,
         dipole=round_tensors(labels.dipole),

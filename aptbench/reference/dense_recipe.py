@@ -104,7 +104,8 @@ class DenseSystem(BaseModel):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     sample: Dynamics | None = None
     sample_of: str | None = Field(None, description="path of another recipe, from this one")
-    frames: int | None = Field(None, ge=2, description="label the first frames only; None: all")
+    frames: int | None = Field(None, ge=2, description="keep the first frames only; None: all")
+    label_every: int = Field(1, ge=1, description="label one frame of so many, from the first")
     infrared_bands: dict[str, tuple[float, float]] = Field(
         default={}, description="limits in cm^-1"
     )

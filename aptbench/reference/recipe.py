@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aptbench.reference.recipe_file import read_recipe
 from aptbench.reference.theory import Theory
@@ -25,10 +25,20 @@ class Stage(BaseModel):
         description="scale the velocities so that the total energy is the mean of the second half "
         "of the stage before: the temperature of an NVE stretch is then not left to chance",
     )
+    append: bool = Field(
+        False, description="an NVE stage that goes on with the trajectory of the stage before"
+    )
+
+    @model_validator(mode="after")
+    def _check_append(self) -> Stage:
+        if self.append and (self.ensemble != "NVE" or self.match_energy):
+            raise ValueError("a stage to append is NVE and keeps the velocities ('match_energy')")
+        return self
 
 
 class Sampling(BaseModel):
-    """How the dense trajectory is made; the last stage is the trajectory of the data set."""
+    """How the dense trajectory is made: it is that of the last stage, or of the last one that is
+    not appended and of those appended to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,6 +52,20 @@ class Sampling(BaseModel):
     stride: int = Field(ge=1, description="steps between stored frames")
     seed: int
     stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_stages(self) -> Sampling:
+        if self.stages[0].append:
+            raise ValueError("the first stage has no stage before it that it could be appended to")
+        if any(stage.steps % self.stride for stage in self.stages):
+            raise ValueError(f"the steps of a stage are no multiple of the stride {self.stride}")
+        return self
+
+    @property
+    def trajectory_stages(self) -> tuple[int, ...]:
+        """Numbers of the stages whose frames, one after the other, are the trajectory."""
+        first = max(k for k, stage in enumerate(self.stages) if not stage.append)
+        return tuple(range(first, len(self.stages)))
 
 
 class Labelling(BaseModel):

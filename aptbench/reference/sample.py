@@ -30,8 +30,9 @@ def sample(
     work: Path,
     engine: Cp2k,
     progress: Progress | None = None,
+    stored: Frames | None = None,
 ) -> tuple[npt.NDArray[np.float64], Frames]:
-    """Run all stages of a recipe and return the trajectory of the last one.
+    """Run all stages of a recipe and return the trajectory.
 
     A stage that was stopped goes on from its last restart file (every 200 steps); a finished
     stage is not run again.
@@ -46,24 +47,42 @@ def sample(
     engine : Cp2k
     progress : callable, optional
         Told about the steps done, now and then.
+    stored : Frames, optional
+        What was sampled before, with velocities: the stages whose frames it holds are not run,
+        and the next one goes on from its last frame, rounded as it is.
 
     Returns
     -------
     times : array, shape (frame,)
-        In fs, from the start of the last stage.
+        In fs, from the first frame.
     frames : Frames
         With velocities in angstrom/fs.
+
+    Raises
+    ------
+    InputError
+        If ``stored`` does not end where a stage does.
     """
-    previous: Path | None = None
-    for stage in recipe.sample.stages:
+    settings = recipe.sample
+    skipped = 0 if stored is None else _stages_in(stored, settings)
+    pieces = [] if stored is None else [stored]
+    before, last = None, None if stored is None else stored[-1]
+    for number, stage in enumerate(settings.stages):
         folder = Path(work) / stage.name
+        if number < skipped:
+            if progress:
+                progress(stage.name, stage.steps, stage.steps)
+            continue
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "md.inp").exists():
-            _prepare(recipe.sample, stage, start, folder, previous)
-        _advance(recipe.sample, stage, folder, engine, progress)
-        previous = folder
-    assert previous is not None
-    return trajectory(previous, recipe.sample)
+            _prepare(settings, stage, start, folder, last, before)
+        _advance(settings, stage, folder, engine, progress)
+        _, frames = trajectory(folder, settings)
+        if number in settings.trajectory_stages:
+            pieces.append(frames[1:] if pieces else frames)
+        before, last = folder, frames[-1]
+    whole = _joined(pieces)
+    return np.arange(len(whole)) * settings.timestep * settings.stride, whole
 
 
 def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64], Frames]:
@@ -134,17 +153,48 @@ def trajectory_data(
     )
 
 
+def _stages_in(stored: Frames, settings: Sampling) -> int:
+    """Return how many stages have run to give the stored frames."""
+    ends = {}
+    n_frames = 1
+    for number in settings.trajectory_stages:
+        n_frames += settings.stages[number].steps // settings.stride
+        ends[n_frames] = number + 1
+    if len(stored) not in ends or stored.velocities is None:
+        raise InputError(
+            "The stored trajectory does not end where a stage of the recipe does.",
+            got=f"{len(stored)} frames",
+            expected=" or ".join(map(str, ends)),
+            do="append a stage to the recipe and leave the others as they are, or sample afresh",
+        )
+    return ends[len(stored)]
+
+
+def _joined(pieces: list[Frames]) -> Frames:
+    def along(name: str) -> npt.NDArray[np.float64]:
+        return np.concatenate([getattr(piece, name) for piece in pieces])
+
+    return pieces[0].replace(
+        positions=along("positions"), cell=along("cell"), velocities=along("velocities")
+    )
+
+
 def _prepare(
-    settings: Sampling, stage: Stage, start: Frames, folder: Path, previous: Path | None
+    settings: Sampling,
+    stage: Stage,
+    start: Frames,
+    folder: Path,
+    last: Frames | None,
+    before: Path | None,
 ) -> None:
+    """Write the input of a stage that starts from the last frame of the one before."""
     positions, velocities = start.positions[0], None
-    if previous is not None:
-        _, frames = trajectory(previous, settings)
-        assert frames.velocities is not None
-        positions = frames.positions[-1]
-        velocities = frames.velocities[-1] * (ATOMIC_TIME / BOHR)
-        if stage.match_energy:
-            velocities = velocities * _energy_match(previous)
+    if last is not None:
+        assert last.velocities is not None
+        positions = last.positions[0]
+        velocities = last.velocities[0] * (ATOMIC_TIME / BOHR)
+    if stage.match_energy and before is not None:
+        velocities = velocities * _energy_match(before)
     (folder / "start.xyz").write_text(xyz_text(start.atomic_numbers, positions))
     text = _input(settings, stage, start, stage.steps, velocities=velocities)
     (folder / "md.inp").write_text(text)

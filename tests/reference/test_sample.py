@@ -95,6 +95,46 @@ def test_finished_stages_are_not_run_again(cp2k, start, tmp_path):
     assert np.array_equal(first.positions, again.positions)
 
 
+@pytest.mark.engine
+def test_an_appended_stage_goes_on_with_the_trajectory(cp2k, start, tmp_path):
+    short = recipe(40)
+    first = sample(short, start, tmp_path / "first", cp2k)[1]
+    longer = short.model_copy(
+        update={
+            "sample": short.sample.model_copy(
+                update={
+                    "stages": (
+                        *short.sample.stages,
+                        Stage(name="more", ensemble="NVE", steps=20, append=True),
+                    )
+                }
+            )
+        }
+    )
+    times, frames = sample(longer, start, tmp_path / "second", cp2k, stored=first)
+    assert not (tmp_path / "second/nve").exists(), "a stored stage was run again"
+    assert times == pytest.approx(2.0 * np.arange(16))
+    assert np.array_equal(frames.positions[:11], first.positions)
+    in_one = sample(recipe(60), start, tmp_path / "whole", cp2k)[1]
+    assert np.abs(frames.positions - in_one.positions).max() < 1e-5
+    with pytest.raises(InputError, match="does not end where a stage"):
+        sample(longer, start, tmp_path / "third", cp2k, stored=first[:7])
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([{"name": "a", "ensemble": "NVE", "steps": 4, "append": True}], "no stage before"),
+        ([{"name": "a", "ensemble": "NVT", "steps": 4, "append": True}], "a stage to append"),
+        ([{"name": "a", "ensemble": "NVT", "steps": 5}], "no multiple of the stride"),
+    ],
+)
+def test_stages_that_make_no_trajectory(stages, message):
+    plain = recipe().sample.model_dump(mode="json")
+    with pytest.raises(ValueError, match=message):
+        Sampling.model_validate({**plain, "stages": stages})
+
+
 def test_start_must_have_whole_molecules(tmp_path):
     (tmp_path / "start.xyz").write_text("2\n\nO 0 0 0\nH 1 0 0\n")
     with pytest.raises(InputError, match="whole molecules"):
