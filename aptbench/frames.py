@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -152,6 +153,41 @@ class Frames:
     def replace(self, **changes: Any) -> Frames:
         """Return a copy with some fields replaced, checked as a new object is."""
         return replace(self, **changes)
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Frames]) -> Frames:
+        """Return frames of the same atoms one after the other.
+
+        Raises
+        ------
+        InputError
+            If there are none, their atoms differ, or only some have velocities or a cell.
+
+        Examples
+        --------
+        >>> argon = Frames([18], np.zeros((2, 1, 3)))
+        >>> len(Frames.joined([argon, argon[:1]]))
+        3
+        """
+        first = pieces[0] if pieces else None
+        if first is None or any(
+            not np.array_equal(piece.atomic_numbers, first.atomic_numbers)
+            or (piece.velocities is None) != (first.velocities is None)
+            or (piece.cell is None) != (first.cell is None)
+            for piece in pieces
+        ):
+            raise InputError(
+                "The pieces cannot be joined.",
+                got=[(len(piece), piece.n_atoms) for piece in pieces],
+                expected="frames of the same atoms, all with velocities and cell or all without",
+            )
+
+        def along(name: str) -> Array | None:
+            arrays = [getattr(piece, name) for piece in pieces]
+            return None if arrays[0] is None else np.concatenate(arrays)
+
+        fields = {name: along(name) for name in ("positions", "velocities", "cell")}
+        return replace(first, **fields)
 
     def rotated(self, rotation: npt.ArrayLike) -> Frames:
         """Apply an orthogonal matrix, proper or improper, to positions, velocities and cell."""

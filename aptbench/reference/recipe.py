@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aptbench.reference.recipe_file import read_recipe
 from aptbench.reference.theory import Theory
+
+COMMITTEE: Final = "bulkH2O-jcp2020-cnnp"
+"""The committee neural-network potential of CP2K (doi:10.1063/5.0016004)."""
+CLASSICAL: Final = "flexible SPC/E"
+"""The force field of `aptbench.reference.classical`."""
 
 
 class Stage(BaseModel):
@@ -42,10 +47,18 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    potential: Literal["bulkH2O-jcp2020-cnnp"]
-    member: int = Field(1, ge=1, le=8)
-    start: str
-    atoms_per_molecule: int = Field(3, ge=1, description="atoms of a molecule follow each other")
+    potential: Literal["bulkH2O-jcp2020-cnnp", "flexible SPC/E"]
+    member: int = Field(1, ge=1, le=8, description="of a committee potential")
+    start: str = Field(description="xyz file of one frame, beside the recipe")
+    composition: dict[str, int] | None = Field(
+        None,
+        description="counts of H2O and ions, in this order in the start; where there is no start "
+        "they are packed into the cell and brought to temperature by the classical force field",
+    )
+    lattice: Literal["ice Ih"] | None = Field(
+        None, description="the H2O of the composition are put on this lattice, not packed"
+    )
+    atoms_per_molecule: int = Field(3, ge=1, description="where there is no composition")
     cell: tuple[float, float, float] = Field(description="angstrom")
     temperature: float = Field(gt=0, description="K")
     timestep: float = Field(gt=0, le=1.0, description="fs")
@@ -57,6 +70,8 @@ class Sampling(BaseModel):
     def _check_stages(self) -> Sampling:
         if self.stages[0].append:
             raise ValueError("the first stage has no stage before it that it could be appended to")
+        if self.composition is None and self.potential == CLASSICAL:
+            raise ValueError(f"the potential {self.potential!r} needs a composition")
         if any(stage.steps % self.stride for stage in self.stages):
             raise ValueError(f"the steps of a stage are no multiple of the stride {self.stride}")
         return self

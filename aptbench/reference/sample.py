@@ -15,9 +15,12 @@ from aptbench.data.readers.xyz import atomic_numbers, read_blocks
 from aptbench.data.system import SystemData
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
+from aptbench.reference.classical import ClassicalLiquid
+from aptbench.reference.classical_stage import classical_stage
 from aptbench.reference.engine import Cp2k
+from aptbench.reference.ice import ice_ih
 from aptbench.reference.inputs import molecular_dynamics, xyz_text
-from aptbench.reference.recipe import Recipe, Sampling, Stage
+from aptbench.reference.recipe import COMMITTEE, Recipe, Sampling, Stage
 from aptbench.units import ATOMIC_TIME, BOHR
 
 Progress = Callable[[str, int, int], None]
@@ -28,7 +31,7 @@ def sample(
     recipe: Recipe,
     start: Frames,
     work: Path,
-    engine: Cp2k,
+    engine: Cp2k | None = None,
     progress: Progress | None = None,
     stored: Frames | None = None,
 ) -> tuple[npt.NDArray[np.float64], Frames]:
@@ -44,7 +47,8 @@ def sample(
         First configuration; velocities are drawn at the temperature of the recipe.
     work : Path
         Folder that keeps the raw files of every stage.
-    engine : Cp2k
+    engine : Cp2k, optional
+        Of the committee potential; the classical force field needs none.
     progress : callable, optional
         Told about the steps done, now and then.
     stored : Frames, optional
@@ -66,7 +70,7 @@ def sample(
     settings = recipe.sample
     skipped = 0 if stored is None else _stages_in(stored, settings)
     pieces = [] if stored is None else [stored]
-    before, last = None, None if stored is None else stored[-1]
+    before, last = None, start if stored is None else stored[-1]
     for number, stage in enumerate(settings.stages):
         folder = Path(work) / stage.name
         if number < skipped:
@@ -74,15 +78,19 @@ def sample(
                 progress(stage.name, stage.steps, stage.steps)
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "md.inp").exists():
-            _prepare(settings, stage, start, folder, last, before)
-        _advance(settings, stage, folder, engine, progress)
-        _, frames = trajectory(folder, settings)
+        if settings.potential == COMMITTEE:
+            frames = _committee_stage(
+                settings, stage, last, folder, before, engine or Cp2k(), progress
+            )
+        else:
+            frames = classical_stage(
+                settings, stage, last, folder, before, _of_stage(progress, stage)
+            )
         if number in settings.trajectory_stages:
             pieces.append(frames[1:] if pieces else frames)
         before, last = folder, frames[-1]
-    whole = _joined(pieces)
-    return np.arange(len(whole)) * settings.timestep * settings.stride, whole
+    whole = Frames.joined(pieces)
+    return np.arange(len(whole), dtype=np.float64) * settings.timestep * settings.stride, whole
 
 
 def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64], Frames]:
@@ -109,21 +117,44 @@ def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64
 def read_start(path: Path, settings: Sampling) -> Frames:
     """Read the first configuration of a sampling run, a plain xyz file of one frame.
 
+    Where there is no file, and the recipe has a composition, it is packed and written.
+
     Raises
     ------
     InputError
         If there is no such file, or it does not have whole molecules.
     """
+    if settings.composition is not None and not path.exists():
+        first = _first_configuration(settings, settings.composition)
+        comment = f"{settings.composition}, seed {settings.seed}"
+        write_atomically(path, xyz_text(first.atomic_numbers, first.positions[0], comment))
     (block,) = read_blocks(path)
     fields = block.fields(4)
     numbers = atomic_numbers([row[0] for row in fields])
-    if len(numbers) % settings.atoms_per_molecule:
+    if settings.composition is not None:
+        liquid = ClassicalLiquid(settings.composition, settings.cell)
+        expected, molecule = liquid.atomic_numbers, liquid.molecule
+        wrong = not np.array_equal(numbers, expected)
+    else:
+        molecule = np.arange(len(numbers)) // settings.atoms_per_molecule
+        wrong = bool(len(numbers) % settings.atoms_per_molecule)
+    if wrong:
         raise InputError(
             f"{path} does not hold whole molecules.",
             got=f"{len(numbers)} atoms",
-            expected=f"a multiple of {settings.atoms_per_molecule}",
+            expected=str(
+                settings.composition or f"a multiple of {settings.atoms_per_molecule} atoms"
+            ),
         )
-    return Frames(numbers, block.numbers(fields, slice(1, 4)), np.asarray(settings.cell))
+    positions = block.numbers(fields, slice(1, 4))
+    return Frames(numbers, positions, np.asarray(settings.cell), molecule=molecule)
+
+
+def _first_configuration(settings: Sampling, composition: dict[str, int]) -> Frames:
+    if settings.lattice == "ice Ih":
+        return ice_ih(settings.cell, composition["H2O"], settings.seed)
+    liquid = ClassicalLiquid(composition, settings.cell)
+    return liquid.packed(settings.temperature, settings.seed)
 
 
 def trajectory_data(
@@ -136,13 +167,12 @@ def trajectory_data(
     recipe : Recipe
     times : array, shape (frame,)
     frames : Frames
-        With velocities.
+        With velocities and molecules.
     code : str
         Name and version of the program that sampled.
     """
-    molecule = np.arange(frames.n_atoms) // recipe.sample.atoms_per_molecule
     return SystemData(
-        frames.replace(molecule=molecule),
+        frames,
         np.zeros(0, int),
         np.zeros((0, frames.n_atoms, 3, 3)),
         times=times,
@@ -151,6 +181,14 @@ def trajectory_data(
             "temperature_K": recipe.sample.temperature,
         },
     )
+
+
+def sampler_version(settings: Sampling, engine: Cp2k | None = None) -> str:
+    """Return name and version of the program that moves the atoms."""
+    if settings.potential == COMMITTEE:
+        return (engine or Cp2k()).version
+    assert settings.composition is not None
+    return ClassicalLiquid(settings.composition, settings.cell).version
 
 
 def _stages_in(stored: Frames, settings: Sampling) -> int:
@@ -170,34 +208,31 @@ def _stages_in(stored: Frames, settings: Sampling) -> int:
     return ends[len(stored)]
 
 
-def _joined(pieces: list[Frames]) -> Frames:
-    def along(name: str) -> npt.NDArray[np.float64]:
-        return np.concatenate([getattr(piece, name) for piece in pieces])
-
-    return pieces[0].replace(
-        positions=along("positions"), cell=along("cell"), velocities=along("velocities")
-    )
+def _of_stage(progress: Progress | None, stage: Stage) -> Callable[[int], None] | None:
+    return None if progress is None else lambda done: progress(stage.name, done, stage.steps)
 
 
-def _prepare(
+def _committee_stage(
     settings: Sampling,
     stage: Stage,
     start: Frames,
     folder: Path,
-    last: Frames | None,
     before: Path | None,
-) -> None:
-    """Write the input of a stage that starts from the last frame of the one before."""
-    positions, velocities = start.positions[0], None
-    if last is not None:
-        assert last.velocities is not None
-        positions = last.positions[0]
-        velocities = last.velocities[0] * (ATOMIC_TIME / BOHR)
-    if stage.match_energy and before is not None:
-        velocities = velocities * _energy_match(before)
-    (folder / "start.xyz").write_text(xyz_text(start.atomic_numbers, positions))
-    text = _input(settings, stage, start, stage.steps, velocities=velocities)
-    (folder / "md.inp").write_text(text)
+    engine: Cp2k,
+    progress: Progress | None,
+) -> Frames:
+    """Run a stage with CP2K from a frame; without velocities they are drawn."""
+    if not (folder / "md.inp").exists():
+        velocities = None
+        if start.velocities is not None:
+            velocities = start.velocities[0] * (ATOMIC_TIME / BOHR)
+            if stage.match_energy and before is not None:
+                velocities = velocities * _energy_match(before)
+        (folder / "start.xyz").write_text(xyz_text(start.atomic_numbers, start.positions[0]))
+        text = _input(settings, stage, start, stage.steps, velocities=velocities)
+        (folder / "md.inp").write_text(text)
+    _advance(settings, stage, folder, engine, progress)
+    return trajectory(folder, settings)[1].replace(molecule=start.molecule)
 
 
 def _energy_match(folder: Path) -> float:
