@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from aptbench.board.dataset_table import dataset_table_blocks
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.cost_table import cost_columns, measured_with
@@ -30,7 +29,7 @@ def readme_blocks(project: Path) -> dict[str, str]:
         ``data``, ``results``, ``cost`` and, where they were measured, ``uncertainty``, ``spectra``
         and ``published-water``.
     """
-    blocks = {"data": _data()}
+    blocks = dataset_table_blocks(project)
     results = archived_results(project / "leaderboard" / "results")
     if results:
         blocks["results"] = _results(results)
@@ -41,34 +40,6 @@ def readme_blocks(project: Path) -> dict[str, str]:
     if spectra.exists():
         blocks["spectra"] = _spectra(json.loads(spectra.read_text()))
     return blocks | published_blocks(project)
-
-
-def _data() -> str:
-    from aptbench.data import catalog, open_dataset
-    from aptbench.evaluate.reference_currents import theory_in_words
-
-    rows = []
-    for name in catalog():
-        dataset = open_dataset(name)
-        for index, system in enumerate(dataset.systems):
-            theory = dataset.system_attrs(system)["provenance"].get("labels", {})
-            times = dataset.times(system)
-            residual = dataset.quality(system)["sum_rule_residual"]
-            first = index == 0
-            rows.append(
-                (
-                    f"[`{name}`](datasets/{name}/card.md) {dataset.version}" if first else "",
-                    f"`{system}`",
-                    dataset.n_atoms(system),
-                    f"{dataset.n_frames(system)} ({times[-1] / 1000:g} ps)",
-                    dataset.n_labels(system),
-                    theory_in_words(theory),
-                    f"{np.mean(residual):.2g} e",
-                    f"{dataset.size / 1e6:.1f} MB" if first else "",
-                )
-            )
-    head = ["data set", "system", "atoms", "frames", "labelled", "theory", "acoustic sum", "size"]
-    return markdown_table(head, rows)
 
 
 def _results(results: list[Result]) -> str:

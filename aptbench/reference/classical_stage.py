@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from aptbench.atomic import write_atomically
+from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION
 from aptbench.reference.classical import ClassicalLiquid
@@ -40,8 +42,17 @@ def classical_stage(
         Folder of the stage before, for ``match_energy``.
     progress : callable, optional
         Called with the steps done.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a stage of other settings.
     """
     path = folder / _FILE
+    identity = json.dumps(
+        {"stage": stage.model_dump(), **settings.model_dump(exclude={"stages", "start"})},
+        sort_keys=True,
+    )
     if not path.exists():
         if stage.match_energy and before is not None:
             start = _with_mean_energy(start, before / _FILE)
@@ -58,9 +69,16 @@ def classical_stage(
         )
         buffer = io.BytesIO()
         arrays = {"positions": frames.positions, "velocities": frames.velocities}
-        np.savez(buffer, energies=energies, **arrays)  # type: ignore[arg-type]
+        np.savez(buffer, settings=identity, energies=energies, **arrays)  # type: ignore[arg-type]
         write_atomically(path, buffer.getvalue())
     with np.load(path) as file:
+        if str(file["settings"]) != identity:
+            raise InputError(
+                f"The stage in {folder} was run with other settings than the recipe has.",
+                got=str(file["settings"]),
+                expected=identity,
+                do=f"remove {folder} and sample again, or use another folder",
+            )
         positions, velocities = file["positions"], file["velocities"]
     return Frames(
         start.atomic_numbers, positions, np.asarray(settings.cell), velocities, start.molecule

@@ -98,6 +98,11 @@ def test_stages_of_a_recipe(tmp_path):
     again = sample(recipe, start, tmp_path / "raw")[1]
     assert np.array_equal(again.positions, frames.positions)
     assert (tmp_path / "raw/nve/frames.npz").stat().st_mtime_ns == stamp
+    warmer = recipe.model_copy(
+        update={"sample": settings.model_copy(update={"temperature": 310.0})}
+    )
+    with pytest.raises(InputError, match="other settings"):
+        sample(warmer, start, tmp_path / "raw")
     data = trajectory_data(recipe, times, frames, sampler_version(settings))
     assert data.provenance["sampling"]["code"].startswith("OpenMM 8")
     assert not MoleculeTable.of(data.frames).check(data.frames)
