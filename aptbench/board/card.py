@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aptbench.board.audit_table import audit_table
 from aptbench.board.generated import markdown_table
 from aptbench.elements import SYMBOLS
 
@@ -35,8 +36,8 @@ def card_blocks(folder: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``summary``, ``systems``, ``theory``, ``charges``, ``convergence``, ``splits``: those that
-        can be made.
+        ``summary``, ``systems``, ``theory``, ``charges``, ``convergence``, ``splits``, ``audit``:
+        those that can be made.
 
     Raises
     ------
@@ -57,6 +58,9 @@ def card_blocks(folder: Path) -> dict[str, str]:
     splits = sorted((folder / "splits").glob("*.json"))
     if splits:
         blocks["splits"] = _splits(dataset, dataset.systems[0], splits)
+    audits = sorted((folder / "audits").glob("*.json"))
+    if audits:
+        blocks["audit"] = audit_table(audits)
     return blocks
 
 

@@ -1,17 +1,23 @@
 """Tasks: which labels of a data set a model may learn from, and which it is scored on."""
 
 from aptbench.tasks.audit import SplitAudit, audit_split
+from aptbench.tasks.decorrelation import decorrelation_time
+from aptbench.tasks.leakage import audit_task
 from aptbench.tasks.split import Split, check_split, read_split, write_split
 from aptbench.tasks.task import Task, available_tasks, load_task
 from aptbench.tasks.time_blocks import time_block_split
+from aptbench.tasks.transfer import TransferSplit
 
 __all__ = [
     "Split",
     "SplitAudit",
     "Task",
+    "TransferSplit",
     "audit_split",
+    "audit_task",
     "available_tasks",
     "check_split",
+    "decorrelation_time",
     "load_task",
     "read_split",
     "time_block_split",

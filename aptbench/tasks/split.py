@@ -5,9 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
@@ -35,6 +43,10 @@ class Split(BaseModel):
         How the division was made, in words.
     version : int
         Of the task: another division, or one of other data, is a new version.
+    budgets : tuple of int
+        Rising numbers of training labels at which models are compared. They choose nothing: which
+        labels a budget has follows from times alone (`aptbench.tasks.subsets.label_subsets`). A
+        file without budgets does not have the field.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +61,20 @@ class Split(BaseModel):
     gap_fs: float = Field(ge=0, allow_inf_nan=False)
     rule: str = Field(min_length=1)
     version: int = Field(1, ge=1)
+    budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
+
+    @model_validator(mode="after")
+    def _check_budgets(self) -> Split:
+        if self.budgets and (
+            list(self.budgets) != sorted(set(self.budgets)) or self.budgets[-1] > len(self.train)
+        ):
+            raise ValueError(f"budgets must rise, up to {len(self.train)} training labels at most")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_budgets(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = write(self)
+        return {k: v for k, v in fields.items() if k != "budgets" or v}
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
@@ -57,8 +83,8 @@ class Split(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 over everything but the name, the words of the rule, and the version."""
-        content = self.model_dump(mode="json", exclude={"name", "rule", "version"})
+        """SHA-256 over everything but the name, the words of the rule, version and budgets."""
+        content = self.model_dump(mode="json", exclude={"name", "rule", "version", "budgets"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

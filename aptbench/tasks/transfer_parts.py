@@ -1,0 +1,158 @@
+"""`training_labels` and `labels_to_test`: the parts of a transfer split, from words as typed.
+
+A source is ``DATASET/SPLIT``, whose training and validation parts are taken, or
+``DATASET:SYSTEM,SYSTEM`` or ``DATASET``, whose labels are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aptbench.errors import InputError, UnknownNameError
+from aptbench.tasks.task import load_task
+from aptbench.tasks.transfer import LabelSet, SourceSplit
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+
+
+@dataclass(frozen=True)
+class TrainingLabels:
+    """Training and validation labels of a transfer split.
+
+    Parameters
+    ----------
+    train, validation : tuple of LabelSet
+    source : SourceSplit or None
+        The split that they are parts of.
+    """
+
+    train: tuple[LabelSet, ...]
+    validation: tuple[LabelSet, ...]
+    source: SourceSplit | None = None
+
+
+def training_labels(
+    source: str,
+    *,
+    stride: int = 1,
+    validation: float = 0.2,
+    gap_fs: float = 0.0,
+    leave_out: Collection[str] = (),
+) -> TrainingLabels:
+    """Return training and validation labels of a source.
+
+    Parameters
+    ----------
+    source : str
+        ``DATASET/SPLIT``, ``DATASET:SYSTEM,SYSTEM`` or ``DATASET``.
+    stride : int
+        Take every so many labels of a system; those of a split are all taken.
+    validation : float
+        Share of the labels of each system that validates: its last ones.
+    gap_fs : float
+        Labels nearer in time than this to the validation labels are left out of training.
+    leave_out : collection of str
+        Systems of the source that are not taken.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such task, data set or system.
+    InputError
+        If nothing is left for training.
+    """
+    from aptbench.data import open_dataset
+
+    if "/" in source:
+        if leave_out:
+            raise InputError(
+                "Systems can be left out of a data set, not out of a split.",
+                got=source,
+                expected="DATASET, or DATASET:SYSTEM,SYSTEM",
+            )
+        task = load_task(source)
+
+        def part(labels: tuple[int, ...]) -> tuple[LabelSet, ...]:
+            return _one_set(task.dataset, task.content_hash, {task.system: labels})
+
+        return TrainingLabels(
+            part(task.train),
+            part(task.validation),
+            SourceSplit(task=task.identity, hash=task.split.hash),
+        )
+    name, systems = _names(source)
+    dataset = open_dataset(name)
+    chosen = _known(dataset, systems, leave_out)
+    train, held = {}, {}
+    for system in chosen:
+        labels = np.arange(0, dataset.n_labels(system), stride)
+        n_held = round(validation * len(labels))
+        first, last = labels[: len(labels) - n_held], labels[len(labels) - n_held :]
+        if n_held and gap_fs and dataset.has_times(system):
+            times = dataset.times(system)[dataset.label_frames(system)]
+            first = first[times[last[0]] - times[first] >= gap_fs * (1 - 1e-9)]
+        train[system], held[system] = first, last
+    return TrainingLabels(
+        _one_set(dataset.name, dataset.content_hash, train),
+        _one_set(dataset.name, dataset.content_hash, held),
+    )
+
+
+def labels_to_test(
+    target: str, *, stride: int = 1, only: Sequence[str] = ()
+) -> tuple[LabelSet, ...]:
+    """Return test labels of a target.
+
+    Parameters
+    ----------
+    target : str
+        ``DATASET:SYSTEM,SYSTEM`` or ``DATASET``.
+    stride : int
+        Take every so many labels of a system.
+    only : sequence of str
+        Systems to take; all of the target if empty.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such data set or system.
+    """
+    from aptbench.data import open_dataset
+
+    name, systems = _names(target)
+    dataset = open_dataset(name)
+    labels = {
+        system: np.arange(0, dataset.n_labels(system), stride)
+        for system in _known(dataset, [*systems, *only], ())
+    }
+    return _one_set(dataset.name, dataset.content_hash, labels)
+
+
+def _names(words: str) -> tuple[str, list[str]]:
+    name, _, systems = words.partition(":")
+    return name, [system for system in systems.split(",") if system]
+
+
+def _known(dataset: Dataset, systems: Sequence[str], left_out: Collection[str]) -> list[str]:
+    for system in (*systems, *left_out):
+        if system not in dataset.systems:
+            raise UnknownNameError(f"system of {dataset.name}", system, dataset.systems)
+    chosen = [s for s in dataset.systems if s in (systems or dataset.systems) and s not in left_out]
+    if not chosen:
+        raise InputError(f"No system of {dataset.name} is left.", got=", ".join(left_out))
+    return chosen
+
+
+def _one_set(
+    name: str, content_hash: str, labels: dict[str, np.ndarray] | dict[str, tuple[int, ...]]
+) -> tuple[LabelSet, ...]:
+    found = {system: tuple(int(k) for k in chosen) for system, chosen in labels.items()}
+    found = {system: chosen for system, chosen in found.items() if chosen}
+    if not found:
+        return ()
+    return (LabelSet(dataset=name, content_hash=content_hash, labels=found),)
