@@ -163,9 +163,13 @@ def _charges(dataset: Dataset) -> str:
         if not several:
             notes.append(
                 f"Acoustic sum over the {labelled.frames.n_atoms} atoms, rms over nine components: "
-                f"{residual.mean():.4f} e on average, {residual.max():.4f} e at most. Largest "
-                f"residual of a self-consistent field: {quality['scf_residual'].max():.1e}."
+                f"{residual.mean():.4f} e on average, {residual.max():.4f} e at most."
             )
+            if "scf_residual" in quality:
+                notes[-1] += (
+                    " Largest residual of a self-consistent field: "
+                    f"{quality['scf_residual'].max():.1e}."
+                )
     head = ["element", "mean charge / e", "its spread / e", "rms about the mean charge / e"]
     table = markdown_table([*(["system"] if several else []), *head], rows)
     return "\n\n".join([table, *notes])

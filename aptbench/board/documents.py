@@ -10,6 +10,7 @@ from typing import Any
 from aptbench.board.generated import markdown_table
 from aptbench.board.learning import learning_blocks
 from aptbench.board.published_network import published_network_table
+from aptbench.board.read_speed import read_speed_table
 from aptbench.board.readme import published_blocks
 from aptbench.spectra import PROTOCOLS
 
@@ -29,11 +30,13 @@ def document_blocks(project: Path) -> dict[str, str]:
     """
     blocks = {"protocols": _protocols(), **learning_blocks(project), **published_blocks(project)}
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
+    blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
         "periodic-field": _seam,
         "published-network": published_network_table,
+        "read-speed": read_speed_table,
     }
     for name, table in measured.items():
         path = project / "benchmarks" / "results" / f"{name}.json"

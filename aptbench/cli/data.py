@@ -143,12 +143,21 @@ def verify_stores(
 
 
 def convert_source(
-    source: Annotated[Path, typer.Argument(help="A file, or for cp2k a folder of runs.")],
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A file; a folder of runs for cp2k; files, folders, patterns for espresso, vasp."
+        ),
+    ],
     target: Annotated[Path, typer.Argument(help="The store to write, NAME.zarr.")],
-    format_: Annotated[str, typer.Option("--format", help="columns-xyz, extxyz or cp2k.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="columns-xyz, cp2k, espresso, extxyz or vasp.")
+    ],
     order: Annotated[
         str | None,
-        typer.Option(help="Meaning of row,column of the tensors: pol,disp or disp,pol."),
+        typer.Option(
+            help="Meaning of row,column of the tensors: pol,disp or disp,pol; for xyz files."
+        ),
     ] = None,
     unit: Annotated[str, typer.Option(help="Unit of the tensors in the source.")] = "e",
     length_unit: Annotated[str, typer.Option(help="Unit of positions.")] = "angstrom",
@@ -165,6 +174,15 @@ def convert_source(
     field: Annotated[
         float | None,
         typer.Option(help="Field strength of cp2k runs in atomic units."),
+    ] = None,
+    trajectory: Annotated[
+        Path | None,
+        typer.Option(
+            help="Positions of the trajectory that the labels are of (PROJECT-pos-1.xyz)."
+        ),
+    ] = None,
+    velocities: Annotated[
+        Path | None, typer.Option(help="Velocities of that trajectory (PROJECT-vel-1.xyz).")
     ] = None,
     atoms_per_molecule: Annotated[
         int | None,
@@ -187,9 +205,15 @@ def convert_source(
 ) -> None:
     """Convert labelled frames to a store, and check unit, completeness and index order.
 
-    Nothing is written, and the exit code is 1, if a check fails and --force is not given.
+    Nothing is written, and the exit code is 1, if a check fails and --force is not given. Runs of
+    espresso and vasp have an index order of their own, which --order replaces.
+
+    Example: aptbench convert runs/*/OUTCAR own.zarr --format vasp
     """
-    from aptbench.data.conversion import convert, read_source
+    from aptbench.data.conversion import convert, read_source, with_trajectory
+
+    if velocities is not None and trajectory is None:
+        raise InputError("Velocities are of a trajectory.", do="give its positions: --trajectory")
 
     read = read_source(
         source,
@@ -204,13 +228,16 @@ def convert_source(
         total_charge=charge,
         field=field,
     )
+    if trajectory is not None:
+        read = with_trajectory(read, trajectory, velocities, velocity_unit=velocity_unit)
     stem = target.name.removesuffix(".zarr")
     attrs = {
         "name": name or stem,
         "version": version,
-        "title": title or f"Converted from {source.name}",
+        "title": title
+        or f"Converted from {source[0].name}" + (" and others" if source[1:] else ""),
         "license": license_,
-        "sources": [source.name],
+        "sources": sorted({path.name for path in source}),
     }
     done = convert(read, target, attrs, system_name=system, force=force, overwrite=overwrite)
     if as_json:

@@ -36,7 +36,11 @@ def refresh(
         project / "README.md": readme_blocks(project),
         **dict.fromkeys(_documents(project), of_documents),
     }
-    drifted += [page for page, blocks in pages.items() if refresh_file(page, blocks, check=check)]
+    drifted += [
+        page
+        for page, blocks in pages.items()
+        if page.exists() and refresh_file(page, blocks, check=check)
+    ]
     for path in drifted:
         typer.echo(f"{'drifted' if check else 'refreshed'}: {path.relative_to(project)}")
     raise typer.Exit(1 if check and drifted else 0)
@@ -44,5 +48,12 @@ def refresh(
 
 def _documents(project: Path) -> list[Path]:
     """Pages of ``docs`` whose tables are made here; the others have a script of their own."""
-    names = ("spectra", "engines", "learning-curves", "published-water", "comparison-published")
+    names = (
+        "spectra",
+        "engines",
+        "learning-curves",
+        "published-water",
+        "comparison-published",
+        "data-format",
+    )
     return [project / "docs" / f"{name}.md" for name in names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,15 +13,20 @@ import numpy.typing as npt
 from aptbench.data.dataset import Dataset
 from aptbench.data.plausibility import Finding, check_labels
 from aptbench.data.readers.columns_xyz import read_columns_xyz
+from aptbench.data.readers.cp2k import read_trajectory
 from aptbench.data.readers.cp2k_labels import read_cp2k_labels
+from aptbench.data.readers.espresso import read_espresso_labels
 from aptbench.data.readers.extended_xyz import read_extended_xyz
+from aptbench.data.readers.labels_on_trajectory import labels_on_trajectory
+from aptbench.data.readers.vasp import read_vasp_labels
 from aptbench.data.system import SystemData
 from aptbench.data.writer import write_dataset
 from aptbench.errors import InputError, UnknownNameError
 from aptbench.frames import LabelledFrames
 
-FORMATS: Final = ("columns-xyz", "cp2k", "extxyz")
+FORMATS: Final = ("columns-xyz", "cp2k", "espresso", "extxyz", "vasp")
 """Formats that `read_source` knows."""
+_OF_RUNS: Final = {"cp2k": "CP2K", "espresso": "Quantum ESPRESSO", "vasp": "VASP"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Conversion:
 
 
 def read_source(
-    source: Path | str,
+    source: Path | str | Sequence[Path | str],
     format: str,  # noqa: A002
     *,
     order: str | None = None,
@@ -66,15 +71,18 @@ def read_source(
 
     Parameters
     ----------
-    source : path
-        A file; a folder for ``cp2k`` (see `read_cp2k_labels`).
+    source : path, or several for ``espresso`` and ``vasp``
+        A file; a folder for ``cp2k`` (see `read_cp2k_labels`); files, folders and patterns for
+        ``espresso`` (`read_espresso_labels`) and ``vasp`` (`read_vasp_labels`).
     format : str
     order : {"pol,disp", "disp,pol"}
-        Needed for xyz files; runs in fields (``cp2k``) leave no choice.
+        Needed for xyz files; runs in fields (``cp2k``) leave no choice; ``espresso`` and ``vasp``
+        have one of their own, which this replaces.
     apt_unit, length_unit, velocity_unit : str
         Units of the file.
     cell : array, optional
-        In angstrom; for ``columns-xyz`` either this or ``isolated`` is needed.
+        In angstrom; for ``columns-xyz`` either this or ``isolated`` is needed. ``vasp`` leaves no
+        choice.
     isolated : bool
         The system has no cell.
     atoms_per_molecule : int, optional
@@ -89,20 +97,44 @@ def read_source(
     InputError
         If something that the format needs is not given; all errors of the readers.
     """
+    if format.lower() in ("aims", "fhi-aims"):
+        raise InputError(
+            "There is no reader of FHI-aims: its runs print polarizations, not tensors.",
+            got=format,
+            expected=f"one of {', '.join(FORMATS)}",
+            do="difference the polarizations, and write the tensors to an extended xyz file",
+        )
     if format not in FORMATS:
         raise UnknownNameError("format", format, FORMATS)
-    if order is None and format != "cp2k":
+    if order is None and format not in _OF_RUNS:
         raise InputError(
             "The index order of the tensors is not given.",
             expected="--order pol,disp or --order disp,pol",
             do="look it up where the file comes from; if nobody knows, try one: the check of the "
             "index order tells whether the tensors look transposed",
         )
+    if format in _OF_RUNS and (apt_unit != "e" or length_unit != "angstrom"):
+        raise InputError(
+            f"The units of {_OF_RUNS[format]} runs are not a choice.",
+            do="leave out --unit and --length-unit",
+        )
+    if format == "vasp":
+        if cell is not None:
+            raise InputError("The cell of VASP runs is not a choice.", do="leave out --cell")
+        system = read_vasp_labels(
+            source, order=order, periodic=not isolated, total_charge=total_charge
+        )
+        return _with_molecules(system, atoms_per_molecule)
+    if format == "espresso":
+        system = read_espresso_labels(
+            source, order=order, cell=cell, periodic=not isolated, total_charge=total_charge
+        )
+        return _with_molecules(system, atoms_per_molecule)
+    source = _one(source, format)
     if format == "cp2k":
-        if order == "disp,pol" or apt_unit != "e" or length_unit != "angstrom":
+        if order == "disp,pol":
             raise InputError(
-                "Index order and units of CP2K runs are not a choice.",
-                do="leave out --order, --unit and --length-unit",
+                "The index order of CP2K runs is not a choice.", do="leave out --order"
             )
         if field is None:
             raise InputError("The field strength of the runs is not given.", expected="--field")
@@ -185,6 +217,58 @@ def convert(
     attributes = dict(attrs) | ({"failed_checks": failed} if failed else {})
     dataset = write_dataset(target, {system_name: system}, attributes, overwrite=overwrite)
     return Conversion(dataset, system, findings)
+
+
+def with_trajectory(
+    system: SystemData,
+    positions: Path | str,
+    velocities: Path | str | None = None,
+    *,
+    velocity_unit: str | None = None,
+) -> SystemData:
+    """Put labels on the trajectory that their configurations were taken from.
+
+    Parameters
+    ----------
+    system : SystemData
+        What `read_source` returns; its cell, if it has one, must be the same for all labels.
+    positions, velocities : path
+        Files in xyz format as CP2K writes them, see `read_trajectory`.
+    velocity_unit : str, optional
+        Of the file of velocities; that of CP2K if None.
+
+    Raises
+    ------
+    InputError
+        If the cell differs between labels; all errors of `read_trajectory`.
+    AlignmentError
+        If a label belongs to no frame, see `labels_on_trajectory`.
+    """
+    cell = system.frames.cell
+    if cell is not None and np.any(np.abs(cell - cell[0]) > 1e-4):
+        raise InputError(
+            "The cell differs between labels, and the files of a trajectory hold none.",
+            expected="one cell, the same for all frames",
+            do="give the cell, if the labels only round it",
+        )
+    times, frames = read_trajectory(
+        positions,
+        velocities,
+        cell=None if cell is None else cell[0],
+        velocity_unit=velocity_unit or "bohr/atomic_time",
+    )
+    return labels_on_trajectory(system, times, frames)
+
+
+def _one(source: Path | str | Sequence[Path | str], format: str) -> Path | str:  # noqa: A002
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    if len(sources) != 1:
+        raise InputError(
+            f"The format {format} is read from one source.",
+            got=f"{len(sources)} sources",
+            do="convert them one at a time, or join the files",
+        )
+    return sources[0]
 
 
 def _with_molecules(system: SystemData, atoms_per_molecule: int | None) -> SystemData:

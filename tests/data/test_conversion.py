@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from aptbench.data import verify
-from aptbench.data.conversion import convert, read_source
+from aptbench.data import SystemData, verify
+from aptbench.data.conversion import convert, read_source, with_trajectory
 from aptbench.data.plausibility import check_charges, check_labels, check_sum_rule
 from aptbench.data.readers.extended_xyz import write_extended_xyz
 from aptbench.errors import InputError, UnknownNameError
@@ -20,6 +20,7 @@ from aptbench.units import DEBYE
 DEFAULT = Path(__file__).parents[3] / "shared" / "data" / "published-water"
 PUBLISHED = Path(os.environ.get("APTBENCH_PUBLISHED_WATER", DEFAULT))
 CP2K = Path(__file__).parent / "readers" / "cp2k_water"
+ESPRESSO = Path(__file__).parent / "readers" / "espresso_water"
 
 
 def model_water(scale: float = 1.0) -> LabelledFrames:
@@ -153,6 +154,58 @@ def test_cp2k_runs_to_store(tmp_path, attrs):
 def test_what_a_format_needs_must_be_given(arguments, match):
     with pytest.raises(InputError, match=match):
         read_source(CP2K, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("format_", "arguments", "match"),
+    [
+        ("vasp", {"apt_unit": "debye/angstrom"}, "units of VASP runs"),
+        ("espresso", {"length_unit": "bohr"}, "units of Quantum ESPRESSO runs"),
+        ("vasp", {"cell": [9]}, "cell of VASP runs"),
+        ("aims", {}, "no reader of FHI-aims"),
+    ],
+)
+def test_what_runs_leave_no_choice_of_cannot_be_given(format_, arguments, match):
+    with pytest.raises(InputError, match=match):
+        read_source("run", format_, **arguments)
+
+
+def test_only_runs_are_read_from_several_sources():
+    with pytest.raises(InputError, match="2 sources"):
+        read_source(["a.xyz", "b.xyz"], "extxyz", order="pol,disp")
+
+
+def test_runs_of_espresso_to_store(tmp_path, attrs):
+    system = read_source(ESPRESSO, "espresso", isolated=True, atoms_per_molecule=3)
+    done = convert(system, tmp_path / "a.zarr", attrs)
+    assert done.ok
+    assert [finding.outcome for finding in done.findings] == ["pass"] * 3
+    turned = read_source(ESPRESSO, "espresso", isolated=True, order="disp,pol")
+    refused = convert(turned, tmp_path / "b.zarr", attrs)
+    assert [finding.check for finding in refused.findings if not finding.ok] == ["index_order"]
+
+
+def test_tensors_that_ase_wrote_are_read(tmp_path):
+    """A calculator's tensors are (atom, 3, 3), which ASE cannot write: nine columns it can."""
+    ase = pytest.importorskip("ase")
+    from ase.io import write
+
+    water = model_water()
+    atoms = ase.Atoms(
+        water.frames.atomic_numbers, water.frames.positions[0], cell=[9, 9, 9], pbc=True
+    )
+    atoms.arrays["born_effective_charges"] = water.apt[0].reshape(-1, 9)
+    write(tmp_path / "water.extxyz", atoms)
+    system = read_source(tmp_path / "water.extxyz", "extxyz", order="pol,disp")
+    np.testing.assert_allclose(system.apt, water.apt, atol=5e-9)
+    np.testing.assert_allclose(system.frames.positions, water.frames.positions, atol=5e-9)
+
+
+def test_labels_of_cells_that_differ_have_no_trajectory():
+    frames = Frames([18], np.zeros((2, 1, 3)), [np.eye(3) * 9, np.eye(3) * 9.1])
+    system = SystemData(frames, [0, 1], np.zeros((2, 1, 3, 3)))
+    with pytest.raises(InputError, match="cell differs between labels"):
+        with_trajectory(system, "pos.xyz")
 
 
 def test_an_unknown_format_is_answered_with_the_nearest():
