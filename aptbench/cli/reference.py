@@ -40,15 +40,15 @@ def sample(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Sample the dense trajectory of a data set with CP2K; goes on where it stopped.
+    """Sample the dense trajectory of a data set; goes on where it stopped.
 
     A trajectory that is there already, beside the recipe, is kept, and stages that the recipe has
     beyond it go on from its last frame.
     """
     from aptbench.data import open_dataset, write_dataset
     from aptbench.reference.engine import Cp2k
-    from aptbench.reference.recipe import Recipe
-    from aptbench.reference.sample import read_start, trajectory_data
+    from aptbench.reference.recipe import COMMITTEE, Recipe
+    from aptbench.reference.sample import read_start, sampler_version, trajectory_data
     from aptbench.reference.sample import sample as run_sample
 
     settings = Recipe.read(recipe)
@@ -61,7 +61,7 @@ def sample(
             stage.name: bar.add_task(stage.name, total=stage.steps)
             for stage in settings.sample.stages
         }
-        engine = Cp2k(ranks=ranks)
+        engine = Cp2k(ranks=ranks) if settings.sample.potential == COMMITTEE else None
         times, frames = run_sample(
             settings,
             read_start(recipe.parent / settings.sample.start, settings.sample),
@@ -70,7 +70,7 @@ def sample(
             lambda stage, done, _: bar.update(tasks[stage], completed=done),
             stored,
         )
-    data = trajectory_data(settings, times, frames, engine.version)
+    data = trajectory_data(settings, times, frames, sampler_version(settings.sample, engine))
     attrs = {**settings.attrs, "title": f"{settings.title}: trajectory without labels"}
     write_dataset(target, {settings.system: data}, attrs, overwrite=True)
     result = {"store": str(target), "frames": len(frames), "last_time_fs": float(times[-1])}
@@ -89,18 +89,37 @@ def label(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     ranks: Ranks = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Frames at once, each in a Dask process of this computer.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="Label on the workers of this Dask scheduler: 'tcp://host:8786', or its file."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Label frames with CP2K in finite fields; one record a frame, goes on where it stopped.
 
+    Several of these may run at once, here or elsewhere: each takes frames that no other has taken.
     Exit code 1 if a frame did not converge.
     """
+    from functools import partial
+
     from aptbench.errors import InputError
+    from aptbench.reference.claimed_label import Outcome, label_in_turn
+    from aptbench.reference.distributed import connect, label_distributed
     from aptbench.reference.engine import Cp2k
-    from aptbench.reference.label import label as run_label
     from aptbench.reference.recipe import Recipe
     from aptbench.reference.records import record_path
 
+    if scheduler is not None and workers > 1:
+        raise InputError(
+            "The '--workers' are processes of this computer, the '--scheduler' has its own.",
+            got=f"--workers {workers} --scheduler {scheduler}",
+            do="leave out one of the two",
+        )
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
     target = records or recipe.parent / "records"
@@ -110,24 +129,29 @@ def label(
         raise InputError(
             "The '--frames' are not a list of frame numbers.", got=frames, expected="0,100,200"
         ) from None
+    engine = partial(Cp2k, ranks=ranks)
+    if scheduler is None:
+        engine()
     store = _sampled(recipe)
     times, trajectory = store.times(settings.system), store.trajectory(settings.system)
     wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
+    what = (trajectory, times, wanted, settings.label.theory, engine, target, folder / "labels")
     failed: list[int] = []
     with progress_bar() as bar:
         task = bar.add_task("labelling", total=len(wanted))
-        for number in wanted:
-            failed += run_label(
-                trajectory,
-                times,
-                [number],
-                settings.label.theory,
-                Cp2k(ranks=ranks),
-                target,
-                folder / "labels",
-                lambda n, what: bar.update(task, description=f"frame {n}: {what}"),
+
+        def finished(outcome: Outcome) -> None:
+            state = "labelled" if outcome.state == "labelled" else "not converged"
+            bar.update(task, description=f"frame {outcome.frame}: {state}", advance=1)
+
+        if scheduler is None and workers == 1:
+            failed = label_in_turn(
+                *what, lambda n, run: bar.update(task, description=f"frame {n}: {run}"), finished
             )
-            bar.advance(task)
+        elif wanted:
+            with connect(workers, scheduler) as client:
+                bar.update(task, description=f"labelling on {scheduler or f'{workers} workers'}")
+                failed = label_distributed(*what, client, finished)
     done = [n for n in wanted if n not in failed]
     if as_json:
         typer.echo(json.dumps({"records": str(target), "labelled": done, "failed": failed}))

@@ -97,6 +97,9 @@ class Cp2k:
         command = [*launch, self.program, "-i", f"{name}.inp", "-o", output.name]
         if self.niceness:
             command = ["nice", "-n", str(self.niceness), *command]
+        # A program that outlived its killed caller would go on writing where the next one does.
+        if shutil.which("setpriv"):
+            command = ["setpriv", "--pdeathsig", "TERM", *command]
         process = subprocess.Popen(
             command,
             cwd=folder,

@@ -1,17 +1,15 @@
-"""`label`: atomic polar tensors of frames by finite electric fields, resumable."""
+"""`label_frame`: the atomic polar tensors of a frame by finite electric fields, resumable."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from aptbench.atomic import write_atomically
 from aptbench.data.readers.cp2k import (
     FIELDS,
     finite_field_apt,
@@ -26,81 +24,11 @@ from aptbench.errors import ConvergenceError, InputError
 from aptbench.frames import Frames
 from aptbench.reference.engine import Cp2k
 from aptbench.reference.inputs import finite_field, xyz_text
-from aptbench.reference.records import LabelRecord, failure_path, record_path
+from aptbench.reference.records import LabelRecord
 from aptbench.reference.theory import Theory
 
 Progress = Callable[[int, str], None]
 """Called with the number of a frame and what is being done to it."""
-
-
-def label(
-    frames: Frames,
-    times: np.ndarray,
-    numbers: Iterable[int],
-    theory: Theory,
-    engine: Cp2k,
-    records: Path,
-    work: Path,
-    progress: Progress | None = None,
-) -> list[int]:
-    """Label frames one after the other; each finished frame is one file in ``records``.
-
-    A frame that has a record already is left alone, so a stopped run goes on where it was. A
-    frame whose self-consistent field does not converge gets a ``.failed.json`` file with the
-    reason instead of a record, is not tried again until that file is removed, and never enters a
-    data set.
-
-    Parameters
-    ----------
-    frames : Frames
-    times : array, shape (frame,)
-        In fs.
-    numbers : iterable of int
-        Which frames, in the order in which they are wanted.
-    theory : Theory
-    engine : Cp2k
-    records, work : Path
-        Folders of the records and of the raw files of the engine.
-    progress : callable, optional
-
-    Returns
-    -------
-    list of int
-        Frames that failed, in this call or before.
-
-    Raises
-    ------
-    InputError
-        If a frame does not exist.
-    """
-    numbers = list(numbers)
-    absent = [n for n in numbers if not 0 <= n < len(frames)]
-    if absent:
-        raise InputError(
-            "A frame to be labelled is not in the trajectory.",
-            got=absent,
-            expected=f"numbers from 0 to {len(frames) - 1}",
-        )
-    failed = []
-    for number in numbers:
-        failure = failure_path(records, number)
-        if record_path(records, number).exists():
-            continue
-        if not failure.exists():
-            folder = Path(work) / f"frame-{number:06d}"
-            try:
-                record = label_frame(
-                    frames[number], theory, engine, folder, number, float(times[number]), progress
-                )
-                record.write(record_path(records, number))
-                for wavefunction in folder.glob("[xyz]-*.wfn*"):
-                    wavefunction.unlink()
-                continue
-            except ConvergenceError as error:
-                reason = {"frame": number, "reason": str(error), "theory": theory.as_dict()}
-                write_atomically(failure, json.dumps(reason, indent=1) + "\n")
-        failed.append(number)
-    return failed
 
 
 def label_frame(

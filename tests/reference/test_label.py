@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from aptbench.errors import InputError, StoreError
-from aptbench.reference.label import label, label_frame
+from aptbench.reference.claimed_label import label_in_turn
+from aptbench.reference.label import label_frame
 from aptbench.reference.records import LabelRecord, failure_path, read_records, record_path
 
 pytestmark = pytest.mark.engine
@@ -111,24 +112,28 @@ def test_finished_runs_are_not_repeated(record, water, cheap, work):
 
 def test_a_labelled_frame_is_left_alone(record, water, cheap, tmp_path):
     record.write(record_path(tmp_path, 0))
-    assert label(water, np.zeros(1), [0], cheap, NoEngine(), tmp_path, tmp_path / "work") == []
+    assert (
+        label_in_turn(water, np.zeros(1), [0], cheap, NoEngine, tmp_path, tmp_path / "work") == []
+    )
 
 
 def test_no_convergence_is_written_down_and_never_kept(water, cheap, cp2k, tmp_path):
     hopeless = dataclasses.replace(cheap, eps_scf=1e-13, outer_scf=1)
     records = tmp_path / "records"
-    failed = label(water, np.zeros(1), [0], hopeless, cp2k, records, tmp_path / "work")
+    failed = label_in_turn(
+        water, np.zeros(1), [0], hopeless, lambda: cp2k, records, tmp_path / "work"
+    )
     assert failed == [0]
     assert not record_path(records, 0).exists()
     reason = json.loads(failure_path(records, 0).read_text())
     assert "did not converge" in reason["reason"]
-    again = label(water, np.zeros(1), [0], hopeless, NoEngine(), records, tmp_path / "work")
+    again = label_in_turn(water, np.zeros(1), [0], hopeless, NoEngine, records, work)
     assert again == [0]
 
 
 def test_frame_that_does_not_exist(water, cheap, tmp_path):
     with pytest.raises(InputError, match="not in the trajectory"):
-        label(water, np.zeros(1), [3], cheap, NoEngine(), tmp_path, tmp_path)
+        label_in_turn(water, np.zeros(1), [3], cheap, NoEngine, tmp_path, tmp_path)
 
 
 def test_isolated_system_is_refused(water, cheap, tmp_path):
