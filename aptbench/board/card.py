@@ -22,6 +22,8 @@ _UNITS = {
     "field": " atomic units",
     "temperature": " K",
     "timestep": " fs",
+    "box_margin": " angstrom",
+    "box_step": " angstrom",
 }
 
 

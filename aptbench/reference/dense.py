@@ -227,6 +227,8 @@ def dense_data(
         "acoustic_sum_unrounded": sum_rule_residual(labels.apt, frames.total_charge),
     }
     units = {"acoustic_sum_unrounded": "e"}
+    if "box" in labels.quality:
+        units["box"] = "angstrom"
     if frames.cell is None:
         labelled = frames.positions[label_frame]
         residual = rotational_sum_rule_residual(labels.apt, labelled, labels.dipole)

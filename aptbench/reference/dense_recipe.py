@@ -20,6 +20,7 @@ from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION, thermal_velocities, velocity_verlet
 from aptbench.reference.dense import DenseLabeller, taken
 from aptbench.reference.recipe_file import read_recipe
+from aptbench.reference.theory import Theory
 
 if TYPE_CHECKING:
     from aptbench.reference.xtb import Xtb
@@ -96,6 +97,24 @@ class PyscfLabels(BaseModel):
         return PyscfField(**self.model_dump(exclude={"engine"}))
 
 
+class Cp2kLabels(BaseModel):
+    """Labels by `aptbench.reference.cp2k_field.Cp2kField`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    engine: Literal["cp2k"]
+    theory: Theory = Theory()
+    margin: float = Field(2.7, gt=0, description="of the box around the atoms, angstrom")
+    ranks: int = Field(1, ge=1, description="MPI processes a run")
+
+    def labeller(self) -> DenseLabeller:
+        """Return the labeller with these settings."""
+        from aptbench.reference.cp2k_field import Cp2kField
+        from aptbench.reference.engine import Cp2k
+
+        return Cp2kField(self.theory, self.margin, Cp2k(self.ranks))
+
+
 class DenseSystem(BaseModel):
     """One system: its dynamics, or the recipe whose trajectory of the same name it shares."""
 
@@ -127,7 +146,7 @@ class DenseRecipe(BaseModel):
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
     title: str
     license: str
-    label: XtbLabels | PyscfLabels = Field(discriminator="engine")
+    label: XtbLabels | PyscfLabels | Cp2kLabels = Field(discriminator="engine")
     segment: int = Field(200, ge=1, description="labelled frames in a raw file")
     systems: tuple[DenseSystem, ...] = Field(min_length=1)
 

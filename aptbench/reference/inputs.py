@@ -52,12 +52,14 @@ def xyz_text(atomic_numbers: npt.ArrayLike, positions: npt.ArrayLike, comment: s
     return "\n".join([str(len(numbers)), comment, *rows]) + "\n"
 
 
-def subsystem(cell: Any, kinds: Sequence[Section]) -> Section:
+def subsystem(cell: Any, kinds: Sequence[Section], *, isolated: bool = False) -> Section:
     """Return the SUBSYS section that reads ``start.xyz``; cell rows in angstrom."""
     vectors = [
         f"{name} {row[0]:.12f} {row[1]:.12f} {row[2]:.12f}"
         for name, row in zip("ABC", cell, strict=True)
     ]
+    if isolated:
+        vectors.append("PERIODIC NONE")
     return Section(
         "SUBSYS",
         (),
@@ -177,8 +179,9 @@ def finite_field(
     wannier: bool = False,
     restart: str | None = None,
     name: str = "run",
+    isolated: bool = False,
 ) -> str:
-    """Return the input of one energy-and-force calculation in a uniform Berry-phase field.
+    """Return the input of one energy-and-force calculation in a uniform field.
 
     Parameters
     ----------
@@ -195,6 +198,14 @@ def finite_field(
         Wavefunction file to start from; atomic densities if None.
     name : str
         Project name; the wavefunction is written to ``<name>-RESTART.wfn``.
+    isolated : bool
+        Whether the cell is a cubic box with nothing around it: electrostatics are then those of
+        free space, and the field acts on the dipole itself; else both are periodic (Berry phase).
+
+    Notes
+    -----
+    The solver for free space (Genovese et al., J. Chem. Phys. 125, 074105 (2006),
+    doi:10.1063/1.2335442) needs a box that holds the density, not one of twice its size.
     """
     loop = f"EPS_SCF {theory.eps_scf:g}"
     scf = Section(
@@ -219,12 +230,14 @@ def finite_field(
         scf,
         _functional(theory.functional),
     ]
+    if isolated:
+        dft.append(Section("POISSON", ["PERIODIC NONE", "POISSON_SOLVER WAVELET"]))
     if field is not None:
         strength = sum(x * x for x in field) ** 0.5
         direction = " ".join(f"{x / strength:.15g}" for x in field)
         dft.append(
             Section(
-                "PERIODIC_EFIELD",
+                "EFIELD" if isolated else "PERIODIC_EFIELD",
                 [
                     f"INTENSITY {strength:.15g}",
                     f"POLARISATION {direction}",
@@ -240,7 +253,7 @@ def finite_field(
                 [Section("PRINT", (), [centers])],
             )
         )
-    dft.append(Section("PRINT", (), [Section("MOMENTS", ["PERIODIC T"])]))
+    dft.append(Section("PRINT", (), [Section("MOMENTS", [f"PERIODIC {'F' if isolated else 'T'}"])]))
     kinds = [
         Section(f"KIND {e}", [f"BASIS_SET {theory.basis}", f"POTENTIAL {theory.potential}"])
         for e in elements
@@ -265,7 +278,7 @@ def finite_field(
             ["METHOD QS"],
             [
                 Section("DFT", files, dft),
-                subsystem(cell, kinds),
+                subsystem(cell, kinds, isolated=isolated),
                 Section("PRINT", (), [Section("FORCES", ["NDIGITS 12"])]),
             ],
         ),
