@@ -186,8 +186,12 @@ class Frames:
             arrays = [getattr(piece, name) for piece in pieces]
             return None if arrays[0] is None else np.concatenate(arrays)
 
-        fields = {name: along(name) for name in ("positions", "velocities", "cell")}
-        return replace(first, **fields)
+        return replace(
+            first,
+            positions=np.concatenate([piece.positions for piece in pieces]),
+            velocities=along("velocities"),
+            cell=along("cell"),
+        )
 
     def rotated(self, rotation: npt.ArrayLike) -> Frames:
         """Apply an orthogonal matrix, proper or improper, to positions, velocities and cell."""

@@ -1,4 +1,4 @@
-"""`aptbench dense`: a data set of isolated systems, labelled at regular intervals, from a recipe."""
+"""`aptbench dense`: isolated systems, sampled and labelled at regular intervals by a recipe."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def dense(
         for name, data in systems.items()
     }
     result: dict[str, Any] = {"systems": rows}
-    lines = [f"{name}: {row['frames']} frames, {row['labels']} labelled" for name, row in rows.items()]
+    lines = [
+        f"{name}: {row['frames']} frames, {row['labels']} labelled" for name, row in rows.items()
+    ]
     if build:
         store = recipe.parent / f"{settings.name}.zarr"
         attrs = {**settings.attrs, "label_quantization": TENSOR_ATTRS}
