@@ -11,6 +11,7 @@ import numpy as np
 from aptbench.board.audit_table import audit_table
 from aptbench.board.generated import markdown_table
 from aptbench.elements import SYMBOLS
+from aptbench.reference.label_noise import label_noise
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -38,7 +39,8 @@ def card_blocks(folder: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``summary``, ``systems``, ``theory``, ``charges``, ``convergence``, ``splits``, ``audit``:
+        ``summary``, ``systems``, ``theory``, ``charges``, ``convergence``, ``noise``,
+        ``cross-check``, ``splits``, ``audit``:
         those that can be made.
 
     Raises
@@ -56,7 +58,11 @@ def card_blocks(folder: Path) -> dict[str, str]:
         "charges": _charges(dataset),
     }
     if (folder / "convergence.json").exists():
-        blocks["convergence"] = _convergence(json.loads((folder / "convergence.json").read_text()))
+        measured = json.loads((folder / "convergence.json").read_text())
+        blocks |= {"convergence": _convergence(measured), "noise": _noise(measured)}
+    blocks["cross-check"] = "Not measured yet."
+    if (folder / "cross-check.json").exists():
+        blocks["cross-check"] = _cross_check(json.loads((folder / "cross-check.json").read_text()))
     splits = sorted((folder / "splits").glob("*.json"))
     if splits:
         blocks["splits"] = _splits(dataset, dataset.systems[0], splits)
@@ -202,6 +208,34 @@ def _convergence(measured: dict[str, Any]) -> str:
         f"Frame {measured['frame']}, field along {measured['pol']}, {measured['code']}; one "
         "setting changed at a time, root-mean-square change of a tensor component:\n\n"
         + markdown_table(head, rows)
+    )
+
+
+def _noise(measured: dict[str, Any]) -> str:
+    figures = label_noise(measured)
+    elements = list(figures["noise"])
+    kinds = {"scf": "threshold of self-consistency", "grid": "grid", "field": "field step"}
+    rows = [
+        ("label noise", figures["noise"]),
+        *((kinds[kind], part) for kind, part in figures["parts"].items()),
+        *((f"not noise: {kind}", part) for kind, part in figures["systematic"].items()),
+    ]
+    table = markdown_table(
+        ["rms / e", *elements],
+        [(name, *(f"{part[e]:.2g}" for e in elements)) for name, part in rows],
+    )
+    return f"{table}\n\n{figures['rule']}"
+
+
+def _cross_check(measured: dict[str, Any]) -> str:
+    rms = ", ".join(f"{element} {value:.4f}" for element, value in measured["rms"].items())
+    methods = [f"{measured[key]['code']}, {measured[key]['method']}" for key in ("first", "second")]
+    atoms = ", ".join(f"{atom['element']} {atom['atom']}" for atom in measured["atoms"])
+    return (
+        f"Frame {measured['frame']}, atoms {atoms}; {methods[0]} against {methods[1]}: rms "
+        f"difference of a component {rms} e, largest {measured['largest']:.4f} e, slope "
+        f"{measured['slope']:.4f}. With pol and disp the other way round it would be "
+        f"{measured['swapped_rms']:.4f} e."
     )
 
 

@@ -31,12 +31,16 @@ def document_blocks(project: Path) -> dict[str, str]:
     blocks = {"protocols": _protocols(), **learning_blocks(project), **published_blocks(project)}
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
     blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
+    blocks["two-programs"] = "Not measured yet: `python benchmarks/two_programs.py`."
+    blocks["training-variants"] = "Not measured yet: `python benchmarks/training_variants.py`."
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
         "periodic-field": _seam,
         "published-network": published_network_table,
         "read-speed": read_speed_table,
+        "training-variants": _variants,
+        "two-programs": _two_programs,
     }
     for name, table in measured.items():
         path = project / "benchmarks" / "results" / f"{name}.json"
@@ -135,3 +139,30 @@ def _seam(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return f"{rows[0]['code']}:\n\n{markdown_table(head, body)}"
+
+
+def _variants(rows: list[dict[str, Any]]) -> str:
+    metrics = ("rmse", "rmse[L=0]", "rmse[L=1]", "rmse[L=2]")
+    body = []
+    for name in dict.fromkeys(row["variant"] for row in rows):
+        found = [row for row in rows if row["variant"] == name]
+        numbers = [" / ".join(f"{row[metric]:.4f}" for row in found) for metric in metrics]
+        body.append((name, *numbers))
+    head = ["one network, eight frames", *(f"{m.replace('rmse', 'RMSE')} / e" for m in metrics)]
+    return "With each seed:\n\n" + markdown_table(head, body)
+
+
+def _two_programs(rows: list[dict[str, Any]]) -> str:
+    head = ["basis of PySCF", "rms O / e", "rms H / e", "largest / e", "slope", "rms, swapped / e"]
+    body = [
+        (
+            row["basis"],
+            *(f"{row['rms'][element]:.4f}" for element in ("O", "H")),
+            f"{row['largest']:.4f}",
+            f"{row['slope']:.4f}",
+            f"{row['swapped_rms']:.4f}",
+        )
+        for row in rows
+    ]
+    codes = f"{rows[0]['first']['code']} against {rows[0]['second']['code']}"
+    return f"{codes}, RPBE, one distorted H2O:\n\n{markdown_table(head, body)}"

@@ -55,5 +55,6 @@ def _documents(project: Path) -> list[Path]:
         "published-water",
         "comparison-published",
         "data-format",
+        "training",
     )
     return [project / "docs" / f"{name}.md" for name in names]

@@ -15,6 +15,7 @@ KINDS: Final[dict[str, str]] = {
     "cutoff": "grid",
     "rel_cutoff": "grid",
     "n_grids": "grid",
+    "grid_level": "grid",
     SHIFT: "grid",
     "field": "field",
     "basis": "basis",
@@ -25,7 +26,14 @@ KINDS: Final[dict[str, str]] = {
 """What a changed setting tells of."""
 NUMERICAL: Final = ("scf", "grid", "field")
 """Kinds that are noise; the others are systematic."""
-_TIGHTER: Final = {"eps_scf": -1, "eps_default": -1, "outer_scf": 1, "cutoff": 1, "rel_cutoff": 1}
+_TIGHTER: Final = {
+    "eps_scf": -1,
+    "eps_default": -1,
+    "outer_scf": 1,
+    "cutoff": 1,
+    "rel_cutoff": 1,
+    "grid_level": 1,
+}
 """Sign of the change that makes a setting better."""
 
 RULE: Final = (
