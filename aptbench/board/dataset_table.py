@@ -45,7 +45,7 @@ def dataset_table(project: Path) -> str:
     from aptbench.data import Dataset
 
     rows = []
-    for folder in sorted((project / "datasets").iterdir()):
+    for folder in sorted((project / "datasets").glob("*/")):
         store = folder / f"{folder.name}.zarr"
         if not (store.is_dir() or store.with_name(store.name + ".dvc").is_file()):
             continue

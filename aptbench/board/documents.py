@@ -153,10 +153,19 @@ def _variants(rows: list[dict[str, Any]]) -> str:
 
 
 def _two_programs(rows: list[dict[str, Any]]) -> str:
-    head = ["basis of PySCF", "rms O / e", "rms H / e", "largest / e", "slope", "rms, swapped / e"]
+    head = [
+        "basis of CP2K",
+        "basis of PySCF",
+        "rms O / e",
+        "rms H / e",
+        "largest / e",
+        "slope",
+        "rms, swapped / e",
+    ]
     body = [
         (
-            row["basis"],
+            row["cp2k_basis"],
+            row["pyscf_basis"],
             *(f"{row['rms'][element]:.4f}" for element in ("O", "H")),
             f"{row['largest']:.4f}",
             f"{row['slope']:.4f}",

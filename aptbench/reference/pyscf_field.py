@@ -17,6 +17,11 @@ from aptbench.units import BOHR
 
 Array = npt.NDArray[np.float64]
 
+NEAR = 0.2
+"""Largest displacement in angstrom over which a density matrix is a good guess."""
+KEPT_MB = 1000
+"""Most memory for values of basis functions on the grid."""
+
 
 @dataclass(frozen=True)
 class PyscfField:
@@ -48,6 +53,10 @@ class PyscfField:
     ``E . <grad i| r |j>`` in the derivative of the core Hamiltonian, because basis functions move
     with their atoms, and ``-Z E``. Then ``P[pol, disp] = -(g_disp(+E_pol) - g_disp(-E_pol)) / 2E``.
     PySCF: doi:10.1063/5.0006074.
+
+    The seven states of a frame share the values of the basis functions on the grid and the
+    two-electron integrals; the six gradients share the derivatives of those. Nothing is
+    approximated by that.
     """
 
     functional: str = "PBE"
@@ -108,20 +117,20 @@ class PyscfField:
         residual = np.empty(len(frames))
         for k, state in enumerate(self._states(frames)):
             dipole[k] = _dipole(state)
-            residual[k] = _residual(state)
             density = np.asarray(state.make_rdm1())
-            for pol in range(3):
-                gradients = []
+            vectors = np.array([sign * axis for axis in np.eye(3) for sign in (1.0, -1.0)])
+            vectors *= self.field_step
+            polarized: list[Any] = []
+            for vector in vectors:
                 guess = density
-                for sign in (1.0, -1.0):
-                    vector = np.zeros(3)
-                    vector[pol] = sign * self.field_step
-                    polarized = self._in_field(state, vector, guess, k)
-                    gradients.append(_gradient(polarized, vector))
-                    residual[k] = max(residual[k], _residual(polarized))
+                if len(polarized) % 2:
                     # To first order the density responds oppositely to the opposite field.
-                    guess = 2 * density - np.asarray(polarized.make_rdm1())
-                apt[k, :, pol] = -(gradients[0] - gradients[1]) / (2 * self.field_step)
+                    guess = 2 * density - np.asarray(polarized[-1].make_rdm1())
+                polarized.append(self._in_field(state, vector, guess, k))
+            residual[k] = max(one.residual for one in (state, *polarized))
+            # (pol, sign, atom, disp), plus before minus
+            signed = _gradients(polarized, vectors).reshape(3, 2, frames.n_atoms, 3)
+            apt[k] = np.moveaxis(signed[:, 1] - signed[:, 0], 0, 1) / (2 * self.field_step)
         return DenseLabels(apt, dipole, {"scf_residual": residual})
 
     def _states(self, frames: Frames) -> Iterator[Any]:
@@ -136,7 +145,10 @@ class PyscfField:
 
         symbols = [SYMBOLS[z] for z in frames.atomic_numbers]
         density = None
+        last = frames.positions[0]
         for k, positions in enumerate(frames.positions):
+            if np.abs(positions - last).max() > NEAR:
+                density = None
             molecule = gto.M(
                 atom=list(zip(symbols, positions / BOHR, strict=True)),
                 unit="Bohr",
@@ -148,13 +160,17 @@ class PyscfField:
             state.kernel(dm0=density)
             _check(state, k)
             # The density matrix of the frame before is a good guess along a trajectory.
-            density = np.asarray(state.make_rdm1())
+            density, last = np.asarray(state.make_rdm1()), positions
             yield state
+            state._numint.kept.clear()
 
     def _method(self, molecule: Any) -> Any:
         from pyscf import dft
 
         method = dft.RKS(molecule)
+        method.post_kernel = _keep_residual
+        method.chkfile = None
+        method._numint = _keeping_integrator()
         method.xc = self.functional
         method.grids.level = self.grid_level
         method.conv_tol = self.convergence
@@ -163,7 +179,7 @@ class PyscfField:
 
     def _in_field(self, state: Any, vector: Array, guess: Array, frame: int) -> Any:
         method = self._method(state.mol)
-        method.grids, method._eri = state.grids, state._eri
+        method.grids, method._eri, method._numint = state.grids, state._eri, state._numint
         with state.mol.with_common_origin((0.0, 0.0, 0.0)):
             position = state.mol.intor_symmetric("int1e_r", comp=3)
         core = state.get_hcore() + np.tensordot(vector, position, axes=1)
@@ -173,27 +189,65 @@ class PyscfField:
         return method
 
 
-def _gradient(state: Any, vector: Array) -> Array:
-    """Return the gradient in the field, shape (atom, xyz), in Hartree/bohr."""
-    molecule = state.mol
+def _keeping_integrator() -> Any:
+    """Return the numerical integrator of one frame: it keeps the values of basis functions."""
+    from pyscf.dft import numint
+
+    class KeepingIntegrator(numint.NumInt):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept: dict[tuple[int, bytes], Array] = {}
+
+        def eval_ao(
+            self, mol: Any, coords: Array, deriv: int = 0, out: Any = None, **options: Any
+        ) -> Array:
+            key = (deriv, coords.tobytes())
+            if key not in self.kept:
+                size = (deriv + 1) * (deriv + 2) * (deriv + 3) // 6 * len(coords) * mol.nao
+                # Memory of its own: 'out' is used again for the next block of the grid.
+                buffer = numint._empty_aligned(size)
+                values = numint.eval_ao(mol, coords, deriv, out=buffer, **options)
+                if sum(array.nbytes for array in self.kept.values()) > 1e6 * KEPT_MB:
+                    return values
+                self.kept[key] = values
+            return self.kept[key]
+
+    return KeepingIntegrator()
+
+
+def _gradients(states: list[Any], vectors: Array) -> Array:
+    """Return gradients in Hartree/bohr, shape (state, atom, xyz), of states in fields."""
+    molecule = states[0].mol
     with molecule.with_common_origin((0.0, 0.0, 0.0)):
         # <i| r_pol d/dx_b |j>, whose indices i and j the derivative of the core exchanges
         moved = molecule.intor("int1e_irp", comp=9).reshape(3, 3, molecule.nao, molecule.nao)
-    term = np.tensordot(vector, moved, axes=1).swapaxes(1, 2)
-    gradients = state.nuc_grad_method()
-    gradients.grid_response = True
-    core = gradients.get_hcore
-    gradients.get_hcore = lambda *_: core(molecule) - term
-    return np.asarray(gradients.kernel()) - molecule.atom_charges()[:, None] * vector
+    terms = np.tensordot(vectors, moved, axes=1).swapaxes(2, 3)
+    solvers = [state.nuc_grad_method() for state in states]
+    core = solvers[0].get_hcore(molecule)
+    densities = [np.asarray(state.make_rdm1()) for state in states]
+    # The derivatives of the two-electron integrals are made once for all densities.
+    if states[0]._numint.libxc.is_hybrid_xc(states[0].xc):
+        coulomb, exchange = solvers[0].get_jk(molecule, densities)
+    else:
+        coulomb, exchange = solvers[0].get_j(molecule, densities), None
+    result = np.empty((len(states), molecule.natm, 3))
+    for k, solver in enumerate(solvers):
+        solver.grid_response = True
+        solver.get_hcore = lambda *_, k=k: core - terms[k]
+        solver.get_j = lambda *_, k=k: coulomb[k]
+        solver.get_jk = lambda *_, k=k: (coulomb[k], exchange[k])
+        result[k] = solver.kernel()
+    return result - molecule.atom_charges()[:, None] * vectors[:, None]
 
 
 def _dipole(state: Any) -> Array:
     return np.asarray(state.dip_moment(unit="AU", verbose=0)) * BOHR
 
 
-def _residual(state: Any) -> float:
-    gradient = state.get_grad(state.mo_coeff, state.mo_occ, state.get_fock())
-    return float(np.abs(gradient).max())
+def _keep_residual(at: dict[str, Any]) -> None:
+    """Keep the largest orbital gradient, from the variables of the loop that has converged."""
+    gradient = at["mf"].get_grad(at["mo_coeff"], at["mo_occ"], at["fock"])
+    at["mf"].residual = float(np.abs(gradient).max())
 
 
 def _check(state: Any, frame: int) -> None:

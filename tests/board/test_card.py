@@ -38,12 +38,14 @@ def test_convergence_and_splits_come_from_their_files(folder):
     change |= {"sum_rule_residual": 0.02, "scf_iterations": 12}
     other = {**change, "setting": {"eps_scf": 1e-8}, "rms": {"O": 0.00123, "all": 0.001}}
     measured = {"frame": 3, "pol": "x", "code": "CP2K", "changes": [change, other]}
+    measured["theory"] = {"eps_scf": 3e-7}
     (folder / "convergence.json").write_text(json.dumps(measured))
     (folder / "splits").mkdir()
     parts = {"train": [], "validation": [], "test": [0]}
     (folder / "splits" / "iid.json").write_text(json.dumps(parts))
     blocks = card_blocks(folder)
     assert "| eps scf 1e-08 | 0.00123 | 0.00100 | 1.0000 | 0.0200 | 12 |" in blocks["convergence"]
+    assert "| label noise | 0.0012 | 0.001 |" in blocks["noise"]
     assert "test | 1 | 0.01 to 0.01 |" in blocks["splits"]
 
 

@@ -12,6 +12,7 @@ from tests.reference.conftest import WATER
 
 pytest.importorskip("pyscf")
 
+from aptbench.reference import pyscf_field
 from aptbench.reference.pyscf_field import PyscfField
 
 
@@ -62,6 +63,67 @@ def test_the_residual_of_the_field_is_told(labels):
     assert labels.quality["scf_residual"].shape == (2,)
     assert np.all(labels.quality["scf_residual"] < 1e-6)
     assert np.all(labels.quality["scf_residual"] > 0)
+
+
+def test_the_residual_is_that_of_the_returned_state(engine, bent):
+    (state,) = engine._states(bent[0])
+    gradient = state.get_grad(state.mo_coeff, state.mo_occ, state.get_fock())
+    assert state.residual == pytest.approx(np.abs(gradient).max(), rel=1e-3)
+
+
+@pytest.mark.parametrize("functional", ["PBE", "B3LYP", "HSE06"])
+def test_shared_integrals_change_no_gradient(bent, functional):
+    from pyscf import dft, gto
+
+    engine = PyscfField(functional, "STO-3G", grid_level=0)
+    (state,) = engine._states(bent[0])
+    vectors = np.array([[0.0, 0.0, 0.0], [0.0, 5e-3, 0.0], [4e-3, 0.0, -3e-3]])
+    polarized = [engine._in_field(state, vector, state.make_rdm1(), 0) for vector in vectors]
+    shared = pyscf_field._gradients(polarized, vectors)
+    alone = [
+        pyscf_field._gradients([one], vector[None])[0]
+        for one, vector in zip(polarized, vectors, strict=True)
+    ]
+    np.testing.assert_allclose(shared, alone, rtol=0, atol=1e-11)
+    assert np.abs(shared[1] - shared[0]).max() > 1e-4, "the field does nothing"
+
+    atoms = [(symbol, tuple(at)) for symbol, at in zip("OHH", bent.positions[0], strict=True)]
+    plain = dft.RKS(gto.M(atom=atoms, basis="STO-3G", verbose=0))
+    plain.set(xc=functional, conv_tol=1e-11, conv_tol_grad=3e-7)
+    plain.grids.level = 0
+    plain.kernel()
+    gradients = plain.nuc_grad_method()
+    gradients.grid_response = True
+    np.testing.assert_allclose(shared[0], gradients.kernel(), rtol=0, atol=1e-6)
+
+
+def test_kept_values_are_those_of_the_library(engine, bent):
+    from pyscf.dft import numint
+
+    (molecule,) = (state.mol for state in engine._states(bent[0]))
+    points = np.random.default_rng(0).normal(size=(2, 24, 3))
+    integrator = pyscf_field._keeping_integrator()
+    block = np.empty(4 * 24 * molecule.nao)
+    first = integrator.eval_ao(molecule, points[0], 1, out=block)
+    other = integrator.eval_ao(molecule, points[1], 1, out=block)
+    for values, coords in ((first, points[0]), (other, points[1])):
+        np.testing.assert_array_equal(values, numint.eval_ao(molecule, coords, 1))
+    assert integrator.eval_ao(molecule, points[0].copy(), 1, out=block) is first
+    np.testing.assert_array_equal(
+        integrator.eval_ao(molecule, points[0], 0), numint.eval_ao(molecule, points[0], 0)
+    )
+
+
+def test_labels_do_not_depend_on_the_memory_for_kept_values(engine, bent, labels, monkeypatch):
+    monkeypatch.setattr(pyscf_field, "KEPT_MB", -1)
+    np.testing.assert_allclose(engine.label(bent[0]).apt, labels.apt[:1], atol=1e-9)
+
+
+def test_a_distant_frame_is_labelled_as_if_it_were_alone(engine, bent):
+    turned = bent[0].replace(positions=bent[0].positions[..., [1, 2, 0]])
+    alone = engine.label(turned)
+    both = engine.label(bent[[0, 0]].replace(positions=[bent.positions[0], turned.positions[0]]))
+    np.testing.assert_allclose(both.apt[1], alone.apt[0], atol=1e-9)
 
 
 def test_what_it_is_made_of_is_told(engine):
