@@ -21,20 +21,20 @@ def cross_check(
     frame: Annotated[int, typer.Option(help="A labelled frame; its record must be there.")],
     atoms: Annotated[
         int | None,
-        typer.Option(min=1, help="How many, of all elements in turn [default: one of each]."),
+        typer.Option(min=1, help="How many, of all elements in turn (default: one of each)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of atoms.")] = 0,
     step: Annotated[
-        float | None, typer.Option(help="Displacement in angstrom [default: a tested one].")
+        float | None, typer.Option(help="Displacement in angstrom (default: a tested one).")
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Folder for the raw files [default: raw/NAME].")
+        Path | None, typer.Option(help="Folder for the raw files (default: raw/NAME).")
     ] = None,
     records: Annotated[
-        Path | None, typer.Option(help="Folder of the records [default: beside the recipe].")
+        Path | None, typer.Option(help="Folder of the records (default: beside the recipe).")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Result file [default: cross-check.json by the recipe].")
+        Path | None, typer.Option(help="Result file (default: cross-check.json by the recipe).")
     ] = None,
     ranks: Annotated[int, typer.Option(min=1, help="MPI processes of the engine.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
