@@ -197,8 +197,8 @@ def test_scf_threshold_is_that_of_the_code():
     quality = {"scf_residual": np.array([2.9e-7, 3.0e-7])}
     assert check_scf(quality, {"code": "CP2K 2023.1", "eps_scf": 3e-7}).outcome == "pass"
     assert not check_scf(quality, {"code": "CP2K 2023.1", "eps_scf": 2.8e-7}).ok
-    assert check_scf(quality, {"code": "PySCF 2", "eps_scf": 1e-11}).outcome == "pass"
-    assert not check_scf(quality, {"code": "PySCF 2", "eps_scf": 1e-12}).ok
+    assert check_scf(quality, {"code": "PySCF 2", "eps_scf": 1.1e-12}).outcome == "pass"
+    assert not check_scf(quality, {"code": "PySCF 2", "eps_scf": 0.9e-12}).ok
     assert level(check_scf(quality, {})) == "skip"
     assert not check_scf({"scf_residual": np.array([np.nan])}, {"eps_scf": 1.0}).ok
 

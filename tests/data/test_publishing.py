@@ -190,7 +190,7 @@ def test_publishing(shell, repository, web, tmp_path):
 
 def test_of_a_packed_store_only_the_arrays_that_are_asked_for_are_fetched(web, tmp_path):
     address, folder = web
-    system = random_system(n_frames=3000, n_molecules=16)
+    system = random_system(n_frames=15000, n_molecules=16)
     data = write_dataset(tmp_path / "large.zarr", {SYSTEM: system}, ATTRS | {"name": "large"})
     packed = pack_store(data, folder / "large.zip")
     RangeHandler.sent = 0
