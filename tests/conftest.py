@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,14 @@ import numpy.typing as npt
 import pytest
 
 Array = npt.NDArray[np.float64]
+
+
+@pytest.fixture(autouse=True)
+def _no_scheduler_left_over() -> None:
+    """A client of an earlier test that was killed leaves its scheduler as everybody's default."""
+    if "dask" in sys.modules:
+        sys.modules["dask"].config.config.pop("scheduler", None)
+
 
 REPOSITORY = Path(__file__).parents[1]
 SIDE, MOLECULES, FRAMES, STEP = 6.3, 8, 1701, 2.0

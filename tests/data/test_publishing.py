@@ -84,7 +84,7 @@ class RangeHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The address of a server on this machine, and its folder."""
+    """The address of a server on the loopback, and its folder."""
     folder = tmp_path_factory.mktemp("web")
     handler = functools.partial(RangeHandler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
