@@ -40,6 +40,7 @@ from e3nn import get_optimization_defaults
 from v2106_model import PublishedNetwork, published_steps
 
 from aptbench.atomic import write_atomically
+from aptbench.cli.published_water import CELL, ORDER
 from aptbench.data import open_dataset
 from aptbench.data.readers.columns_xyz import read_columns_xyz
 from aptbench.frames import Frames, LabelledFrames
@@ -50,7 +51,6 @@ RESULTS: Final = Path(__file__).parent / "results"
 RESULT: Final = RESULTS / "published-network.json"
 TARGET: Final = 0.0324
 """Published test error from ten frames, in e."""
-CELL: Final = 15.6627
 REPEATS: Final = 3
 LARGE: Final = 1000
 LARGE_REPEATS: Final = 2
@@ -461,7 +461,7 @@ def with_curve(run: dict[str, Any], curve: list[dict[str, Any]]) -> dict[str, An
 
 def read(folder: Path, name: str) -> LabelledFrames:
     """Read published frames; row is displacement and column is dipole in these files."""
-    return read_columns_xyz(folder / name, order="disp,pol", cell=[CELL] * 3)
+    return read_columns_xyz(folder / name, order=ORDER, cell=[CELL] * 3)
 
 
 def main(arguments: list[str]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from aptbench.atomic import write_atomically
+from aptbench.cli.published_water import CELL, ORDER
 from aptbench.data.grid_artifact import without_grid_artifacts
 from aptbench.data.readers.columns_xyz import read_columns_xyz
 from aptbench.frames import LabelledFrames
@@ -103,7 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     set_threads(allowed_threads())
-    labels = read_columns_xyz(options.data / "train_10.xyz", order="disp,pol", cell=[15.6627] * 3)
+    labels = read_columns_xyz(options.data / "train_10.xyz", order=ORDER, cell=[CELL] * 3)
     train, scored = labels[:-HELD_OUT], labels[len(labels) - HELD_OUT :]
     clean, artifacts = clean_labels(train)
     scored = without_grid_artifacts(scored, artifacts)

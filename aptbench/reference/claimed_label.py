@@ -64,9 +64,11 @@ def label_claimed(
 ) -> Outcome:
     """Label one frame into a folder of records, unless it is done or another process is at it.
 
-    Record and note of failure are those of `aptbench.reference.label.label`. What a process that
-    was killed has left of the frame is moved aside first, so that a run of the engine that outlived
-    it cannot write between the files of this one; the runs that had ended are kept.
+    A frame whose self-consistent field does not converge gets a ``.failed.json`` file with the
+    reason instead of a record, is not tried again until that file is removed, and never enters a
+    data set. What a process that was killed has left of the frame is moved aside first, so that a
+    run of the engine that outlived it cannot write between the files of this one; the runs that had
+    ended are kept.
 
     Parameters
     ----------
