@@ -147,11 +147,39 @@ def evaluate(
         _note(f"Report: {report}")
 
 
-def tasks(as_json: AsJson = False) -> None:
-    """List the tasks of the project."""
-    from aptbench.tasks import available_tasks, load_task
+def tasks(
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Release the tasks that are new; they never change.")
+    ] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            help="Compare with a file of released tasks too, such as that of the base branch."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the tasks of the project, and compare them with what they were when released.
+
+    Exit code 1 if a released task is something else now.
+    """
+    from aptbench.errors import InputError
+    from aptbench.tasks import TransferSplit, available_tasks, load_task
+    from aptbench.tasks.frozen import FrozenTask, check_frozen, frozen_path, read_frozen
+    from aptbench.tasks.frozen import freeze as release
 
     found = [load_task(name) for name in available_tasks()]
+    now = {task.identity: FrozenTask.of(task) for task in found}
+    if check is not None:
+        if not check.is_file():
+            raise InputError("There is no such file of released tasks.", got=check)
+        earlier = read_frozen(check)
+        check_frozen(earlier, now)
+        check_frozen(earlier, read_frozen(frozen_path()), "The record of the released task")
+    check_frozen(read_frozen(frozen_path()), now)
+    if freeze:
+        for identity in release(now, frozen_path()):
+            _note(f"Released: {identity}")
     if as_json:
         rows = [
             {"task": t.identity, "split_hash": t.split.hash, **t.split.model_dump(mode="json")}
@@ -162,8 +190,13 @@ def tasks(as_json: AsJson = False) -> None:
     if not found:
         typer.echo("No tasks yet: make one with aptbench split DATASET --name NAME")
     for t in found:
-        sizes = ", ".join(f"{len(part)} {name}" for name, part in t.split.parts.items())
-        typer.echo(f"{t.identity}  {sizes} labels of {t.system}; gap {t.split.gap_fs:g} fs")
+        sizes = ", ".join(
+            f"{sum(one.n_labels for one in sets)} {part}" for part, sets in t.parts.items()
+        )
+        if isinstance(t.split, TransferSplit):
+            typer.echo(f"{t.identity}  {sizes} labels; {t.split.axis}, tests on {_list(t.systems)}")
+        else:
+            typer.echo(f"{t.identity}  {sizes} labels of {t.system}; gap {t.split.gap_fs:g} fs")
 
 
 def split(
@@ -221,6 +254,11 @@ def split(
     )
 
 
+def _list(names: Sequence[str]) -> str:
+    few = names if len(names) < 6 else names[:4]
+    return ", ".join(few) + (f" and {len(names) - len(few)} more" if few != names else "")
+
+
 def _known_models(names: Sequence[str]) -> None:
     """Fail on an unknown name before the first model has run for minutes."""
     from aptbench.errors import InputError, UnknownNameError
@@ -264,6 +302,8 @@ def _trajectory(dataset: Dataset, task: Task) -> tuple[DenseTrajectory | None, s
     from aptbench.evaluate import dense_trajectory
     from aptbench.spectra import get_protocol
 
+    if len(task.systems) > 1:
+        return None, "the test has several systems."
     try:
         return dense_trajectory(dataset, task.system, get_protocol(task.protocol)), None
     except InputError as error:
@@ -277,7 +317,7 @@ def _study(
     from aptbench.evaluate.spectral_study import spectral_study
 
     currents = {e.result.model.name: e.current for e in evaluations if e.current is not None}
-    reference = reference_currents(dataset, task.system, (task.split,))
+    reference = reference_currents(dataset, task.system, (task.within,))
     return spectral_study(trajectory, currents, reference)
 
 
@@ -298,7 +338,7 @@ def _finish(
     from aptbench.evaluate.cost_table import measured_with
     from aptbench.evaluate.table import terminal_tables
 
-    title = f"{task.identity}: {len(task.test)} test frames, 95 % intervals"
+    title = f"{task.identity}: {task.n_test} test frames, 95 % intervals"
     console = Console(highlight=False)
     for table in terminal_tables(results, title):
         console.print(table, "")

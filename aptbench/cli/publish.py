@@ -226,9 +226,9 @@ def _selection(
             f"The task {task_name!r} is none of the data set {dataset.name}.",
             expected=f"a task {dataset.name}/...",
         )
-    check_split(task.split, dataset)
-    if part not in task.split.parts:
-        raise UnknownNameError("part of a task", part, task.split.parts)
+    check_split(task.within, dataset)
+    if part not in task.parts:
+        raise UnknownNameError("part of a task", part, task.parts)
     if systems and systems != (task.system,):
         raise InputError(
             f"The task {task_name!r} is one of another system.",
@@ -236,7 +236,7 @@ def _selection(
             expected=task.system,
         )
     fields: dict[str, Any] = {
-        "labels": {task.system: np.array(task.split.parts[part], np.int64)},
+        "labels": {task.system: np.array(task.within.parts[part], np.int64)},
         "part": f"{task.identity} {part}",
     }
     return Selection.of(dataset, (task.system,), labelled_only=labelled_only, **fields)

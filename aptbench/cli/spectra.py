@@ -288,16 +288,14 @@ def _numbers(option: str, text: str | None, length: int | None = None) -> list[f
 
 def _splits(opened: SpectralSource) -> tuple[Split, ...]:
     """Return the splits of the data set of a source, if it is in the catalog."""
-    from aptbench.tasks import available_tasks, load_task
+    from aptbench.tasks import available_splits, load_task
 
     if opened.dataset is None:
         return ()
     tasks = [
-        load_task(name) for name in available_tasks() if name.split("/")[0] == opened.dataset.name
+        load_task(name) for name in available_splits() if name.split("/")[0] == opened.dataset.name
     ]
-    return tuple(
-        task.split for task in tasks if task.split.content_hash == opened.dataset.content_hash
-    )
+    return tuple(task.within for task in tasks if task.content_hash == opened.dataset.content_hash)
 
 
 @contextmanager

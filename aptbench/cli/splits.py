@@ -219,9 +219,9 @@ def subsets(
 
     definition = load_task(task)
     dataset = open_dataset(definition.dataset)
-    check_split(definition.split, dataset)
+    check_split(definition.within, dataset)
     times = dataset.times(definition.system)[dataset.label_frames(definition.system)]
-    found = label_subsets(definition.split, times, labels)
+    found = label_subsets(definition.within, times, labels)
     if as_json:
         rows = [
             {"name": one.name, "labels": list(one.labels), "farthest_fs": one.farthest_fs}
@@ -239,10 +239,10 @@ def subsets(
 
 def _splits(datasets: Mapping[str, Dataset]) -> tuple[list[Task], list[TransferSplit]]:
     """Return the tasks and transfer splits whose data sets are all here."""
-    from aptbench.tasks import available_tasks, load_task
+    from aptbench.tasks import available_splits, load_task
     from aptbench.tasks.transfer import available_transfers, read_transfer, transfer_path
 
-    tasks = [load_task(name) for name in available_tasks() if name.split("/")[0] in datasets]
+    tasks = [load_task(name) for name in available_splits() if name.split("/")[0] in datasets]
     transfers = []
     for name in available_transfers():
         one = read_transfer(transfer_path(*name.split("/")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aptbench.evaluate.predictions import write_task_predictions
 from aptbench.evaluate.result import Result, read_result, write_result
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def archive_evaluation(evaluation: Evaluation, folder: str | Path) -> Path:
     """
     result = evaluation.result
     path = Path(folder) / result.task_name / f"{result.model.name}.json"
-    evaluation.predictions.write(path.with_suffix(".npz"))
+    write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
     return write_result(result, path)
 
 

@@ -23,7 +23,7 @@ from aptbench.evaluate.prediction_run import (
     predict_deviations,
     predict_tensors,
 )
-from aptbench.evaluate.predictions import Predictions
+from aptbench.evaluate.predictions import Predictions, read_task_predictions
 from aptbench.evaluate.result import (
     Band,
     Check,
@@ -33,10 +33,16 @@ from aptbench.evaluate.result import (
     Model,
     Result,
     SpectrumSummary,
+    SystemScores,
     Timing,
     Training,
 )
-from aptbench.evaluate.scoring import frames_of_test, labels_of_test, score_predictions
+from aptbench.evaluate.scoring import (
+    frames_of_test,
+    labels_of_test,
+    score_predictions,
+    score_systems,
+)
 from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
 from aptbench.frames import Frames
@@ -62,7 +68,8 @@ class Evaluation:
     Parameters
     ----------
     result : Result
-    predictions : Predictions
+    predictions : dict of str to Predictions
+        By system of the test.
     spectrum : Spectrum or None
         Of the dense trajectory; None for predictions that came as a file.
     card : str
@@ -74,7 +81,7 @@ class Evaluation:
     """
 
     result: Result
-    predictions: Predictions
+    predictions: dict[str, Predictions]
     spectrum: Spectrum | None
     card: str = ""
     current: npt.NDArray[np.float64] | None = None
@@ -125,16 +132,23 @@ def evaluate_model(
     model: NamedModel = load_model(name_or_folder)  # type: ignore[assignment]
     training = training_record(model, task, dataset)
     folder = model_folder(name_or_folder)
-    frames = labels_of_test(task, dataset).frames
-    run = predict_tensors(model, frames, advance=_counter(progress, "test frames", len(frames)))
-    predictions = Predictions(
-        run.values,
-        frames_of_test(task, dataset),
-        frames.atomic_numbers,
-        dataset.content_hash,
-        predict_deviations(model, frames),
-    )
+    systems = {name: one.frames for name, one in labels_of_test(task, dataset).items()}
+    numbers = frames_of_test(task, dataset)
+    advance = _counter(progress, "test frames", task.n_test)
+    predictions, timings = {}, []
+    for system, frames in systems.items():
+        run = predict_tensors(model, frames, advance=advance)
+        timings.append(run.timing)
+        predictions[system] = Predictions(
+            run.values,
+            numbers[system],
+            frames.atomic_numbers,
+            dataset.content_hash,
+            predict_deviations(model, frames),
+        )
     metrics = score_predictions(task, dataset, predictions)
+    # what is measured on one system only is measured on the largest
+    frames = max(systems.values(), key=lambda one: one.n_atoms)
     conformance = _conformance(model, frames)
     rotations = [conformance[name].value for name in _ROTATIONS]
     if None not in rotations:
@@ -145,7 +159,8 @@ def evaluate_model(
         key = cache_key(model, mark, measurement_identity(frames))
         kept = None if cache is None or key is None else cache / key / "inference.json"
         inference = measure_inference(folder or name_or_folder, frames, kept=kept)
-    timing, rates, spectrum, summary, assignment = run.timing, None, None, None, None
+    timing: Timing = max(timings, key=lambda one: one.atoms)
+    rates, spectrum, summary, assignment = None, None, None, None
     if trajectory is not None:
         tensors = PredictedTensors(
             model,
@@ -165,6 +180,7 @@ def evaluate_model(
         dataset,
         Model(name=model.name, title=title, fingerprint=mark),
         metrics,
+        _scores_alone(task, dataset, predictions),
         conformance=conformance,
         spectrum=summary,
         timing=timing,
@@ -196,12 +212,18 @@ def evaluate_file(
         If the predictions are not all of the test frames and atoms, in order and finite.
     """
     path = Path(path)
-    predictions = Predictions.read(path)
+    predictions = read_task_predictions(path, task.systems)
     metrics = score_predictions(task, dataset, predictions)
     name = name or path.stem
-    return Evaluation(
-        _result(task, dataset, Model(name=name, title=name), metrics), predictions, None
-    )
+    alone = _scores_alone(task, dataset, predictions)
+    model = Model(name=name, title=name)
+    return Evaluation(_result(task, dataset, model, metrics, alone), predictions, None)
+
+
+def _scores_alone(
+    task: Task, dataset: Dataset, predictions: dict[str, Predictions]
+) -> dict[str, SystemScores]:
+    return score_systems(task, dataset, predictions) if len(task.systems) > 1 else {}
 
 
 def _result(
@@ -209,6 +231,7 @@ def _result(
     dataset: Dataset,
     model: Model,
     metrics: dict[str, Metric],
+    systems: dict[str, SystemScores],
     *,
     conformance: dict[str, Check] | None = None,
     spectrum: SpectrumSummary | None = None,
@@ -218,11 +241,12 @@ def _result(
 ) -> Result:
     return Result(
         task=task.identity,
-        data=Data.of(dataset, task.system),
+        data=Data.of(dataset, ", ".join(task.systems)),
         split_hash=task.split.hash,
-        test_frames=len(task.test),
+        test_frames=task.n_test,
         model=model,
         metrics=metrics,
+        systems=systems,
         conformance=conformance or {},
         spectrum=spectrum,
         timing=timing,

@@ -130,9 +130,9 @@ def measure_learning_curve(
         )
     check_budgets(task, budgets)
     labels = {n: training_labels(task, dataset, n) for n in budgets}
-    test = labels_of_test(task, dataset)
+    test = labels_of_test(task, dataset)[task.system]
     bands = _bands(task, dataset, test)
-    frames = frames_of_test(task, dataset)
+    frames = frames_of_test(task, dataset)[task.system]
     velocities: dict[str, Array] = {}
     if bands:
         velocities = band_velocities(
@@ -163,7 +163,7 @@ def measure_learning_curve(
         task=task.identity,
         data=Data.of(dataset, task.system),
         split_hash=task.split.hash,
-        test_frames=len(task.test),
+        test_frames=task.n_test,
         validation_labels=len(task.validation),
         budgets={n: chosen.provenance["train"] for n, chosen in labels.items()},
         bands=bands,
@@ -264,7 +264,7 @@ def _bands(task: Task, dataset: Dataset, test: LabelledFrames) -> dict[str, Band
     if test.frames.velocities is None or not dataset.has_times(task.system):
         return {}
     bands = {}
-    frames = frames_of_test(task, dataset)
+    frames = frames_of_test(task, dataset)[task.system]
     for name, ends in dataset.infrared_bands(task.system).items():
         try:
             chosen = BandFilter(ends, uniform_time_step(dataset.times(task.system)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,39 +97,43 @@ class Predictions:
         InputError
             If the file is absent, damaged, too large, or lacks one of the arrays.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError("There is no such file of predictions.", got=path)
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(
-                f"The file of predictions {path} is too large.", expected="at most 4 GiB"
-            )
-        try:
-            # numpy would leave a damaged file open that it had opened itself
-            with path.open("rb") as stream:
-                arrays = _read_arrays(path, np.load(stream, allow_pickle=False))
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(
-                f"The file {path} is not a readable archive of plain arrays.",
-                got=error,
-                expected="an .npz file without pickled objects",
-                do="write it with numpy.savez_compressed",
-            ) from None
-        content_hash = arrays.pop("content_hash", None)
-        return cls(**arrays, content_hash=None if content_hash is None else str(content_hash))
+        return cls.of_arrays(read_archive(path), path)
 
-    def write(self, path: str | Path) -> Path:
-        """Write a compressed ``.npz`` archive atomically and return its path."""
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], path: str | Path) -> Predictions:
+        """Take over the arrays of an archive; others than those of a prediction are ignored.
+
+        Raises
+        ------
+        InputError
+            If one is missing; ``path`` is for the message.
+        """
+        missing = [name for name in REQUIRED if name not in arrays]
+        if missing:
+            raise InputError(
+                f"The file {path} lacks {', '.join(missing)}.",
+                got=f"the arrays {', '.join(arrays) or '(none)'}",
+                expected=f"the arrays {', '.join(REQUIRED)}",
+            )
+        content_hash = arrays.get("content_hash")
+        return cls(
+            **{name: arrays[name] for name in REQUIRED},
+            content_hash=None if content_hash is None else str(content_hash),
+            std=arrays.get("std"),
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of the archive by name."""
         arrays: dict[str, Any] = {name: getattr(self, name) for name in REQUIRED}
         if self.content_hash is not None:
             arrays["content_hash"] = np.array(self.content_hash)
         if self.std is not None:
             arrays["std"] = self.std
-        stream = io.BytesIO()
-        np.savez_compressed(stream, **arrays)
-        return write_atomically(Path(path), stream.getvalue())
+        return arrays
+
+    def write(self, path: str | Path) -> Path:
+        """Write a compressed ``.npz`` archive atomically and return its path."""
+        return _write_archive(self.arrays(), path)
 
     def check_alignment(
         self,
@@ -165,23 +170,104 @@ class Predictions:
             )
 
 
-def _read_arrays(path: Path, loaded: Any) -> dict[str, Any]:
-    if isinstance(loaded, np.ndarray):
-        raise InputError(
-            f"The file {path} holds a single array.",
-            expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
-            do="write it with numpy.savez_compressed",
+def read_task_predictions(path: str | Path, systems: Sequence[str]) -> dict[str, Predictions]:
+    """Read the predictions of all systems of a task from one ``.npz`` archive.
+
+    Parameters
+    ----------
+    path : path
+        An archive with the arrays ``apt``, ``frame``, ``atomic_number`` and, if there are any,
+        ``content_hash`` and ``std``; for a task of several systems each of them once a system, with
+        the name of the system before it, as in ``hcooh/apt``.
+    systems : sequence of str
+        Those of the task.
+
+    Returns
+    -------
+    dict of str to Predictions
+        By system, in the order of the task.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or lacks an array.
+    AlignmentError
+        If it has other systems.
+    """
+    arrays = read_archive(path)
+    if len(systems) == 1 and not any("/" in name for name in arrays):
+        return {systems[0]: Predictions.of_arrays(arrays, path)}
+    parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, array in arrays.items():
+        system, _, field = name.rpartition("/")
+        parts.setdefault(system, {})[field] = array
+    if set(parts) != set(systems):
+        raise AlignmentError(
+            f"The file of predictions {path} does not have the systems of the task.",
+            got=", ".join(f"{name or '(no system)'}" for name in sorted(parts)),
+            expected=", ".join(systems),
+            do="write it with aptbench.evaluate.predictions.write_task_predictions",
         )
-    with loaded as archive:
-        missing = [name for name in REQUIRED if name not in archive.files]
-        if missing:
-            raise InputError(
-                f"The file {path} lacks {', '.join(missing)}.",
-                got=f"the arrays {', '.join(archive.files) or '(none)'}",
-                expected=f"the arrays {', '.join(REQUIRED)}",
-            )
-        wanted = [*REQUIRED, "content_hash", "std"]
-        return {name: archive[name] for name in wanted if name in archive.files}
+    return {
+        system: Predictions.of_arrays(parts[system], f"{path}, system {system}")
+        for system in systems
+    }
+
+
+def write_task_predictions(predictions: Mapping[str, Predictions], path: str | Path) -> Path:
+    """Write what `read_task_predictions` reads, compressed and atomically; return the path."""
+    if len(predictions) == 1:
+        return next(iter(predictions.values())).write(path)
+    return _write_archive(
+        {
+            f"{system}/{name}": array
+            for system, one in predictions.items()
+            for name, array in one.arrays().items()
+        },
+        path,
+    )
+
+
+def read_archive(path: str | Path) -> dict[str, npt.NDArray[Any]]:
+    """Read all arrays of an ``.npz`` archive; nothing in it is ever executed.
+
+    Raises
+    ------
+    InputError
+        If the file is absent, damaged, too large, or no such archive.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("There is no such file of predictions.", got=path)
+    if path.stat().st_size > LARGEST_FILE:
+        raise InputError(f"The file of predictions {path} is too large.", expected="at most 4 GiB")
+    try:
+        # numpy would leave a damaged file open that it had opened itself
+        with path.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise InputError(
+                    f"The file {path} holds a single array.",
+                    expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
+                    do="write it with numpy.savez_compressed",
+                )
+            with loaded as archive:
+                return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"The file {path} is not a readable archive of plain arrays.",
+            got=error,
+            expected="an .npz file without pickled objects",
+            do="write it with numpy.savez_compressed",
+        ) from None
+
+
+def _write_archive(arrays: dict[str, npt.NDArray[Any]], path: str | Path) -> Path:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    return write_atomically(Path(path), stream.getvalue())
 
 
 def _same_atoms(got: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 import aptbench
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
@@ -78,6 +81,10 @@ def write_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     labels = labels_of_test(task, dataset)
+    reference = np.concatenate([one.apt.reshape(1, -1, 3, 3) for one in labels.values()], axis=1)
+    numbers = np.concatenate(
+        [np.tile(one.frames.atomic_numbers, len(one)) for one in labels.values()]
+    )
     results = [evaluation.result for evaluation in evaluations]
     shown = columns(results)
     for result in results:
@@ -93,9 +100,7 @@ def write_report(
     parity = []
     for evaluation in evaluations:
         name = evaluation.result.model.name
-        figure = parity_figure(
-            evaluation.predictions.apt, labels.apt, labels.frames.atomic_numbers, name
-        )
+        figure = parity_figure(_atoms(evaluation, "apt"), reference, numbers, name)
         save_figure(figure, folder / f"parity-{name}")
         parity.append({"name": name, "data": _embedded(folder / f"parity-{name}.png")})
     save_figure(errors, folder / "errors")
@@ -104,20 +109,22 @@ def write_report(
         "style": (TEMPLATES / "style.css").read_text(encoding="utf-8"),
         "rows": _rows(results, shown),
         "columns": shown,
-        "test_frames": len(labels),
-        "atoms": labels.frames.n_atoms,
+        "test_frames": task.n_test,
+        "atoms": " or ".join(map(str, sorted({one.frames.n_atoms for one in labels.values()}))),
         "data": results[0].data,
         "errors": _embedded(folder / "errors.svg"),
         "spectrum": _spectrum(evaluations, folder, study),
         "assignment": _assignment(evaluations, folder, study),
         "no_spectrum": no_spectrum,
         "parity": parity,
-        "uncertainty": _uncertainty(evaluations, labels.apt, folder),
+        "uncertainty": _uncertainty(evaluations, reference, folder),
         "cost": _cost(results, folder),
         "conformance": _conformance(evaluations),
         "split_hash": task.split.hash,
         "rule": task.split.rule,
-        "parts": ", ".join(f"{len(part)} {name}" for name, part in task.split.parts.items()),
+        "parts": ", ".join(
+            f"{sum(one.n_labels for one in sets)} {name}" for name, sets in task.parts.items()
+        ),
         "versions": ", ".join(f"{k} {v}" for k, v in results[0].versions.items()),
         "command": _command(task, results),
         "version": aptbench.__version__,
@@ -130,6 +137,12 @@ def write_report(
     path = folder / "report.html"
     write_atomically(path, environment.get_template("report.html.j2").render(page))
     return path
+
+
+def _atoms(evaluation: Evaluation, name: str) -> npt.NDArray[np.float64]:
+    """Return tensors of the test as if all atoms were in one frame, shape (1, atom, pol, disp)."""
+    tensors = [getattr(one, name) for one in evaluation.predictions.values()]
+    return np.concatenate([one.reshape(1, -1, 3, 3) for one in tensors], axis=1)
 
 
 def _safe(text: Any) -> Any:
@@ -173,9 +186,9 @@ def _uncertainty(
     if not shown:
         return None
     errors = {
-        e.result.model.name: (e.predictions.apt - reference, e.predictions.std)
+        e.result.model.name: (_atoms(e, "apt") - reference, _atoms(e, "std"))
         for e in evaluations
-        if e.predictions.std is not None
+        if all(one.std is not None for one in e.predictions.values())
     }
     places = {result.model.name: index for index, result in enumerate(results)}
     save_figure(uncertainty_figure(errors, places), folder / "uncertainty")

@@ -13,8 +13,8 @@ from aptbench.errors import InputError
 if TYPE_CHECKING:
     from aptbench.data import Dataset
 
-SCHEMA_VERSION = 2
-"""Files of version 1 lack `Training` and `Cost`, and are read as well."""
+SCHEMA_VERSION = 3
+"""Files of version 1 lack `Training` and `Cost`, of version 2 `SystemScores`; they are read."""
 
 TrainingStatus = Literal["matches the task", "other split", "other data", "not trained", "unknown"]
 
@@ -50,7 +50,7 @@ class Data(_Part):
 
     @classmethod
     def of(cls, dataset: Dataset, system: str) -> Data:
-        """Say which content of a data set a number rests on."""
+        """Say which content of a data set a number rests on; several systems with commas."""
         return cls(
             name=dataset.name,
             version=dataset.version,
@@ -231,6 +231,19 @@ class SpectrumSummary(_Part):
     bands: dict[str, Band]
 
 
+class SystemScores(_Part):
+    """Scores of one model on one of several systems of a test.
+
+    Parameters
+    ----------
+    test_frames : int
+    metrics : dict of str to Metric
+    """
+
+    test_frames: int = Field(ge=1)
+    metrics: dict[str, Metric]
+
+
 class Result(_Part):
     """Scores of one model on one task.
 
@@ -243,6 +256,9 @@ class Result(_Part):
     test_frames : int
     model : Model
     metrics : dict of str to Metric
+        Over all systems of the test together.
+    systems : dict of str to SystemScores
+        Each system of the test alone; empty if there is one.
     conformance : dict of str to Check
         Empty for predictions that came as a file.
     spectrum : SpectrumSummary or None
@@ -263,6 +279,7 @@ class Result(_Part):
     test_frames: int = Field(ge=1)
     model: Model
     metrics: dict[str, Metric]
+    systems: dict[str, SystemScores] = Field(default_factory=dict)
     conformance: dict[str, Check] = Field(default_factory=dict)
     spectrum: SpectrumSummary | None = None
     timing: Timing | None = None

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.errors import AlignmentError
 from aptbench.evaluate.predictions import Predictions
-from aptbench.evaluate.result import Metric
+from aptbench.evaluate.result import Metric, SystemScores
 from aptbench.frames import LabelledFrames
-from aptbench.metrics import BlockBootstrap, score, score_uncertainty
-from aptbench.tasks import Task, check_split
+from aptbench.metrics import (
+    METRICS,
+    BlockBootstrap,
+    PredictedDeviations,
+    Score,
+    accumulate,
+    score,
+    score_means,
+    score_uncertainties,
+)
+from aptbench.metrics.registry import metric_names
+from aptbench.metrics.scoring import Means
+from aptbench.tasks import Task, check_test
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -20,40 +33,107 @@ if TYPE_CHECKING:
 BOOTSTRAP = BlockBootstrap(replicates=1000, block=1, confidence=0.95, seed=0)
 """Labelled frames of a test are many correlation times apart: each is a block of its own."""
 
+TaskPredictions = Mapping[str, Predictions]
+"""Predictions of all test frames of a task, by system."""
 
-def labels_of_test(task: Task, dataset: Dataset) -> LabelledFrames:
-    """Return the labelled test frames of a task, after comparing the split with the data.
+
+def labels_of_test(task: Task, dataset: Dataset) -> dict[str, LabelledFrames]:
+    """Return the labelled test frames of a task by system, after comparing it with the data.
 
     Raises
     ------
     AlignmentError
-        If the split does not belong to the data.
+        If the task does not belong to the data.
     """
-    check_split(task.split, dataset)
-    return dataset.labelled(task.system, np.array(task.test))
+    check_test(task, dataset)
+    return {
+        system: dataset.labelled(system, np.array(labels))
+        for system, labels in task.test_labels.items()
+    }
 
 
-def frames_of_test(task: Task, dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Return the trajectory frame of every test label, shape (frame,)."""
-    return dataset.label_frames(task.system)[list(task.test)]
+def frames_of_test(task: Task, dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the trajectory frame of every test label by system, shape (frame,)."""
+    return {
+        system: dataset.label_frames(system)[list(labels)]
+        for system, labels in task.test_labels.items()
+    }
+
+
+def check_predictions(task: Task, dataset: Dataset, predictions: TaskPredictions) -> None:
+    """Compare predictions with the systems, frames and atoms of a task.
+
+    Raises
+    ------
+    AlignmentError
+        If a system, frame or atom is missing, additional or in another order, or the data differ.
+    InputError
+        If a value is not finite.
+    """
+    if set(predictions) != set(task.systems):
+        missing, more = set(task.systems) - set(predictions), set(predictions) - set(task.systems)
+        raise AlignmentError(
+            f"The predictions do not have the systems of the task {task.identity}.",
+            got="; ".join(
+                f"{word} {', '.join(sorted(some))}"
+                for word, some in (("missing", missing), ("additional", more))
+                if some
+            ),
+            expected=", ".join(task.systems),
+            do="predict all systems of the test and no others",
+        )
+    for system, frames in frames_of_test(task, dataset).items():
+        numbers = dataset.trajectory(system, slice(0, 1)).atomic_numbers
+        predictions[system].check_alignment(frames, numbers, dataset.content_hash)
+
+
+def accumulate_predictions(
+    task: Task, dataset: Dataset, predictions: TaskPredictions, names: Iterable[str] | None = None
+) -> Means:
+    """Return the means that the metrics of a task need, the frames of all systems in a row.
+
+    Parameters
+    ----------
+    task, dataset, predictions
+        As in `score_predictions`.
+    names : iterable of str, optional
+        Of metrics; those of the task if None.
+
+    Raises
+    ------
+    AlignmentError, InputError
+        As `score_predictions`.
+    """
+    labels = labels_of_test(task, dataset)
+    check_predictions(task, dataset, predictions)
+    names = _names(task, labels) if names is None else tuple(names)
+    means: Means | None = None
+    for system, one in labels.items():
+        predicted = predictions[system].apt.astype(np.float64)
+        means = accumulate(names, predicted, one.apt, one.frames, means)
+    assert means is not None  # a task has a system
+    return means
 
 
 def score_predictions(
     task: Task,
     dataset: Dataset,
-    predictions: Predictions,
+    predictions: TaskPredictions,
     *,
     bootstrap: BlockBootstrap = BOOTSTRAP,
 ) -> dict[str, Metric]:
-    """Score predictions of the test frames.
+    """Score predictions of the test frames, those of all systems together.
+
+    Every atom of every frame counts the same, whatever its system. Intervals come from resampling
+    frames: they say nothing of systems that are not in the test.
 
     Parameters
     ----------
     task : Task
     dataset : Dataset
         The data that the task names.
-    predictions : Predictions
-        All test frames and atoms, in the order of the task.
+    predictions : mapping of str to Predictions
+        By system, all test frames and atoms, in the order of the task.
     bootstrap : BlockBootstrap
         How intervals are made.
 
@@ -72,24 +152,47 @@ def score_predictions(
         If a value is not finite, or a standard deviation negative.
     """
     labels = labels_of_test(task, dataset)
-    predictions.check_alignment(
-        frames_of_test(task, dataset), labels.frames.atomic_numbers, dataset.content_hash
-    )
-    scores = score(
-        predictions.apt.astype(np.float64),
-        labels.apt,
-        labels.frames,
-        names=task.metrics or None,
-        bootstrap=bootstrap,
-    )
-    if predictions.std is not None and np.any(predictions.std):
-        scores |= score_uncertainty(
-            predictions.apt.astype(np.float64),
-            predictions.std.astype(np.float64),
-            labels.apt,
-            labels.frames,
-            bootstrap=bootstrap,
+    names = _names(task, labels)
+    means = accumulate_predictions(task, dataset, predictions, names)
+    scores = score_means(means, names, bootstrap)
+    deviations = [
+        PredictedDeviations(
+            one.apt.astype(np.float64), one.std.astype(np.float64), known.apt, known.frames
         )
+        for system, known in labels.items()
+        if (one := predictions[system]).std is not None and np.any(one.std)
+    ]
+    if len(deviations) == len(labels):
+        scores |= score_uncertainties(deviations, bootstrap=bootstrap)
+    return _metrics(scores)
+
+
+def score_systems(
+    task: Task, dataset: Dataset, predictions: TaskPredictions
+) -> dict[str, SystemScores]:
+    """Score each system of a task alone, by the metrics that need no selection in brackets."""
+    return {
+        system: SystemScores(
+            test_frames=len(one.frames),
+            metrics=_metrics(
+                score(
+                    predictions[system].apt.astype(np.float64),
+                    one.apt,
+                    one.frames,
+                    names=[name for name in metric_names(one.frames) if name in METRICS],
+                    bootstrap=BOOTSTRAP,
+                )
+            ),
+        )
+        for system, one in labels_of_test(task, dataset).items()
+    }
+
+
+def _names(task: Task, labels: Mapping[str, LabelledFrames]) -> tuple[str, ...]:
+    return task.metrics or metric_names(*(one.frames for one in labels.values()))
+
+
+def _metrics(scores: Mapping[str, Score]) -> dict[str, Metric]:
     return {
         name: Metric(value=s.value, low=_finite(s.low), high=_finite(s.high), unit=s.unit)
         for name, s in scores.items()

@@ -59,7 +59,7 @@ def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -
     InputError
         If the task does not have so many training labels.
     """
-    check_split(task.split, dataset)
+    check_split(task.within, dataset)
     label_frames = dataset.label_frames(task.system)
     times = dataset.times(task.system)[label_frames]
     train = labels_of_budget(task, times, n_labels)

@@ -10,9 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from aptbench.errors import AlignmentError, StoreError
 from aptbench.evaluate.result import Training, TrainingStatus
 from aptbench.tasks import Task
+from aptbench.tasks.transfer import LabelSet
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
+
+Labels = dict[tuple[str, str], set[int]]
+"""Indices of labels by content hash and system."""
 
 
 class _DataName(BaseModel):
@@ -33,6 +37,9 @@ class TrainingProvenance(BaseModel):
     content_hash, split_hash : str or None
     train, validation : list of int or None
         Indices of the labels, which mean the same labels as long as the content hash is the same.
+    train_sets, validation_sets : list of LabelSet or None
+        The labels of weights that were trained on several systems, instead of ``system``,
+        ``content_hash``, ``train`` and ``validation``.
     train_frames, validation_frames : list of int or None
         The same labels as frames of the trajectory, which later versions of the data keep.
     seconds : float or None
@@ -50,12 +57,29 @@ class TrainingProvenance(BaseModel):
     split_hash: str | None = None
     train: tuple[int, ...] | None = None
     validation: tuple[int, ...] | None = None
+    train_sets: tuple[LabelSet, ...] | None = None
+    validation_sets: tuple[LabelSet, ...] | None = None
     train_frames: tuple[int, ...] | None = None
     validation_frames: tuple[int, ...] | None = None
     seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     device: str = ""
     threads: int | None = None
     n_parameters: int | None = None
+
+    def labels(self, system: str) -> dict[str, Labels] | None:
+        """Return labels of training and validation, None if not recorded.
+
+        Old weights do not name their system: it is ``system`` then.
+        """
+        if self.train_sets is not None:
+            return {
+                "train": _by_system(self.train_sets),
+                "validation": _by_system(self.validation_sets or ()),
+            }
+        if self.train is None or self.content_hash is None:
+            return None
+        at = (self.content_hash, self.system or system)
+        return {"train": {at: set(self.train)}, "validation": {at: set(self.validation or ())}}
 
     @classmethod
     def of(cls, model: Any) -> TrainingProvenance | None:
@@ -118,24 +142,33 @@ def training_record(model: Any, task: Task, dataset: Dataset) -> Training:
         "content_hash": said.content_hash,
         "split_hash": said.split_hash,
     }
-    if said.train is None and said.train_frames is None:
+    labels = said.labels(task.systems[0])
+    if labels is None and said.train_frames is None:
         return Training(status="unknown", note="the weights do not name their labels", **record)
-    same_data = said.content_hash == task.content_hash
-    if same_data and said.system not in ("", task.system):
-        return Training(status="other data", note=f"system {said.system}", **record)
-    if same_data and said.train is not None:
-        status = _compare(model, task, "label", said.train, said.validation, task.split.parts)
-        return Training(status=status, **record)
+    parts = {part: _by_system(sets) for part, sets in task.parts.items()}
+    if labels is not None:
+        known = {content_hash for part in parts.values() for content_hash, _ in part}
+        if {content_hash for part in labels.values() for content_hash, _ in part} <= known:
+            status = _compare(model, task, "label", labels, parts)
+            note = f"system {said.system}" if status == "other data" and said.system else ""
+            return Training(status=status, note=note, **record)
     # The name of the task tells the data set of weights that are older than their own record.
     name = said.dataset.name or said.task.partition("/")[0]
-    if name != task.dataset or said.system not in ("", task.system):
+    if name != task.dataset or said.system not in ("", *task.systems):
         return Training(status="other data", **record)
-    if said.train_frames is None:
+    if said.train_frames is None or len(task.systems) > 1:
         note = "other version of the data, frames not recorded: a leak cannot be excluded"
         return Training(status="other data", note=note, **record)
-    frames = dataset.label_frames(task.system)
-    parts = {name: frames[list(part)].tolist() for name, part in task.split.parts.items()}
-    status = _compare(model, task, "frame", said.train_frames, said.validation_frames, parts)
+    frames, at = dataset.label_frames(task.system), ("", task.system)
+    by_frame: dict[str, Labels] = {
+        part: {at: set(frames[list(task.labels_of(part).get(task.system, ()))].tolist())}
+        for part in parts
+    }
+    said_frames: dict[str, Labels] = {
+        "train": {at: set(said.train_frames)},
+        "validation": {at: set(said.validation_frames or ())},
+    }
+    status = _compare(model, task, "frame", said_frames, by_frame)
     return Training(status=status, note="compared by frames: the data have changed since", **record)
 
 
@@ -145,16 +178,29 @@ def parameter_count(model: Any) -> int | None:
     return int(count) if isinstance(count, int) and count >= 0 else None
 
 
+def _by_system(sets: Iterable[LabelSet]) -> Labels:
+    labels: Labels = {}
+    for one in sets:
+        for system, chosen in one.labels.items():
+            labels.setdefault((one.content_hash, system), set()).update(chosen)
+    return labels
+
+
 def _compare(
-    model: Any,
-    task: Task,
-    what: str,
-    train: Iterable[int],
-    validation: Iterable[int] | None,
-    parts: Mapping[str, Iterable[int]],
+    model: Any, task: Task, what: str, said: Mapping[str, Labels], parts: Mapping[str, Labels]
 ) -> TrainingStatus:
-    fitted, selected = set(train), set(validation or ())
-    leaked = sorted((fitted | selected) & set(parts["test"]))
+    def inside(labels: Labels, *allowed: str) -> bool:
+        return all(
+            chosen <= set().union(*(parts[part].get(at, set()) for part in allowed))
+            for at, chosen in labels.items()
+        )
+
+    leaked = sorted(
+        label
+        for labels in said.values()
+        for at, chosen in labels.items()
+        for label in chosen & parts["test"].get(at, set())
+    )
     if leaked:
         name = getattr(model, "name", type(model).__name__)
         raise AlignmentError(
@@ -163,6 +209,9 @@ def _compare(
             expected="none of the test in either",
             do=f"train it anew: aptbench train {name} --task {task.name}",
         )
-    allowed = set(parts["train"])
-    inside = fitted <= allowed and selected <= allowed | set(parts["validation"])
-    return "matches the task" if inside else "other split"
+    systems = {at for part in parts.values() for at in part}
+    if any(at not in systems for labels in said.values() for at in labels):
+        return "other data"
+    if inside(said["train"], "train") and inside(said["validation"], "train", "validation"):
+        return "matches the task"
+    return "other split"

@@ -17,8 +17,10 @@ from aptbench.metrics.sum_rules import (
 )
 from aptbench.metrics.uncertainty import (
     UNCERTAINTY_METRICS,
+    PredictedDeviations,
     calibration_curve,
     checked_deviation,
+    score_uncertainties,
     score_uncertainty,
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "Mean",
     "Metric",
     "OrderVerdict",
+    "PredictedDeviations",
     "Samples",
     "Score",
     "Statistic",
@@ -53,5 +56,6 @@ __all__ = [
     "rotational_sum_rule_residual",
     "score",
     "score_means",
+    "score_uncertainties",
     "score_uncertainty",
 ]

@@ -27,12 +27,16 @@ from aptbench.metrics.tensor_metrics import (
 
 @dataclass(frozen=True)
 class Entry:
-    """A metric of the registry, and the selections in brackets that its name may have."""
+    """A metric of the registry, and the selections in brackets that its name may have.
+
+    Another value for the same tensors is another ``version``: tasks are frozen with it.
+    """
 
     make: Callable[..., Metric]
     title: str
     species: bool = False
     irreps: bool = False
+    version: int = 1
 
 
 METRICS: Final[Mapping[str, Entry]] = MappingProxyType(
@@ -73,18 +77,21 @@ def get_metric(name: str) -> Metric:
     return entry.make(**selection)
 
 
-def metric_names(frames: Frames) -> tuple[str, ...]:
-    """Return the names of all metrics that these frames allow, in the order of the tables.
+def metric_names(frames: Frames, *others: Frames) -> tuple[str, ...]:
+    """Return the names of all metrics that frames allow, in the order of the tables.
+
+    Those of several systems together have the species of all of them.
 
     Examples
     --------
     >>> metric_names(Frames([1], np.zeros((1, 3))))[:4]
     ('rmse', 'rmse[H]', 'rmse[L=0]', 'rmse[L=1]')
     """
-    symbols = [SYMBOLS[z] for z in np.unique(frames.atomic_numbers)]
+    systems = (frames, *others)
+    symbols = [SYMBOLS[z] for z in np.unique(np.concatenate([f.atomic_numbers for f in systems]))]
     names = []
     for base, entry in METRICS.items():
-        if base == "current_error" and frames.velocities is None:
+        if base == "current_error" and any(f.velocities is None for f in systems):
             continue
         irreps = [f"L={k}" for k in IRREPS] if entry.irreps else []
         species = symbols if entry.species else []

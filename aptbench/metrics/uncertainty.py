@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -33,7 +33,8 @@ class UncertaintyMetric:
     ideal : float
         Value of perfectly calibrated Gaussian uncertainties, or the end of the scale that is good.
     statistics : tuple of callable
-        Each maps errors and deviations (frame, atom, pol, disp) in e to values (frame, atom).
+        Each maps errors and deviations (atom, pol, disp) in e to values (atom,), the atoms of all
+        frames in a row.
     formula : callable
         Of the means of the statistics.
     """
@@ -45,7 +46,7 @@ class UncertaintyMetric:
 
 
 def squared_ratio(error: Array, deviation: Array) -> Array:
-    """Return (error / deviation)^2, mean over the 9 components, shape (frame, atom).
+    """Return (error / deviation)^2, mean over the 9 components, shape (atom,).
 
     A component without error is as predicted whatever the deviation; one with an error and no
     deviation is infinitely wrong.
@@ -57,7 +58,7 @@ def squared_ratio(error: Array, deviation: Array) -> Array:
 
 
 def covered(error: Array, deviation: Array) -> Array:
-    """Return the share of the 9 components inside 1.96 deviations, shape (frame, atom)."""
+    """Return the share of the 9 components inside 1.96 deviations, shape (atom,)."""
     return np.mean(np.abs(error) <= _QUANTILE_95 * deviation, axis=(-2, -1))
 
 
@@ -157,18 +158,50 @@ def score_uncertainty(
     >>> score_uncertainty(zero + 0.2, zero + 0.1, zero, frames)["z_score"].value
     2.0
     """
-    predicted, labels = check_alignment(prediction, reference, frames)
-    deviations = checked_deviation(deviation, frames)
-    error = predicted - labels
-    counts = None if bootstrap is None else bootstrap.counts(len(frames))
+    deviations = PredictedDeviations(prediction, deviation, reference, frames)
+    return score_uncertainties([deviations], bootstrap=bootstrap)
+
+
+@dataclass(frozen=True, eq=False)
+class PredictedDeviations:
+    """Tensors of one system with predicted standard deviations, and their labels.
+
+    Parameters
+    ----------
+    prediction, deviation, reference : array, shape (frame, atom, pol, disp)
+        In e.
+    frames : Frames
+    """
+
+    prediction: npt.ArrayLike
+    deviation: npt.ArrayLike
+    reference: npt.ArrayLike
+    frames: Frames
+
+
+def score_uncertainties(
+    systems: Sequence[PredictedDeviations], *, bootstrap: BlockBootstrap | None = None
+) -> dict[str, Score]:
+    """Score predicted standard deviations of several systems together; see `score_uncertainty`.
+
+    Every atom counts the same, and the frames of all systems are resampled.
+    """
+    errors, deviations, sizes = [], [], []
+    for one in systems:
+        predicted, labels = check_alignment(one.prediction, one.reference, one.frames)
+        errors.append((predicted - labels).reshape(-1, 3, 3))
+        deviations.append(checked_deviation(one.deviation, one.frames).reshape(-1, 3, 3))
+        sizes += [one.frames.n_atoms] * len(one.frames)
+    error, deviation = np.concatenate(errors), np.concatenate(deviations)
+    counts = None if bootstrap is None else bootstrap.counts(len(sizes))
     scores = {}
     for name, metric in UNCERTAINTY_METRICS.items():
-        means = [_mean(statistic(error, deviations)) for statistic in metric.statistics]
+        means = [_mean(statistic(error, deviation), sizes) for statistic in metric.statistics]
         value = float(metric.formula(*(mean.totals().mean() for mean in means)))
         low = high = None
         if bootstrap is not None and np.isfinite(value):
             replicates = metric.formula(*(mean.totals(counts).mean() for mean in means))
-            ends = bootstrap.interval(replicates, len(frames))
+            ends = bootstrap.interval(replicates, len(sizes))
             low, high = (None, None) if np.isnan(ends[0]) else ends
         scores[name] = Score(value, low, high, "1")
     return scores
@@ -241,7 +274,8 @@ def calibration_curve(error: Array, deviation: Array, *, bins: int = 12) -> tupl
     return predicted, found
 
 
-def _mean(values: Array) -> Mean:
-    """Sums over the atoms of each frame: frames are what a bootstrap resamples."""
-    weights = np.full((len(values), 1), float(values.shape[1]))
-    return Mean(("all",), values.sum(1)[:, None], weights)
+def _mean(values: Array, sizes: Sequence[int]) -> Mean:
+    """Sums over the atoms of each frame, which a bootstrap resamples; from values (atom,)."""
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    weights = np.array(sizes, float)[:, None]
+    return Mean(("all",), np.add.reduceat(values, starts)[:, None], weights)

@@ -4,9 +4,10 @@ from aptbench.tasks.audit import SplitAudit, audit_split
 from aptbench.tasks.decorrelation import decorrelation_time
 from aptbench.tasks.leakage import audit_task
 from aptbench.tasks.split import Split, check_split, read_split, write_split
-from aptbench.tasks.task import Task, available_tasks, load_task
+from aptbench.tasks.task import Task, available_splits, available_tasks, load_task
 from aptbench.tasks.time_blocks import time_block_split
 from aptbench.tasks.transfer import TransferSplit
+from aptbench.tasks.transfer_check import check_test
 
 __all__ = [
     "Split",
@@ -15,8 +16,10 @@ __all__ = [
     "TransferSplit",
     "audit_split",
     "audit_task",
+    "available_splits",
     "available_tasks",
     "check_split",
+    "check_test",
     "decorrelation_time",
     "load_task",
     "read_split",

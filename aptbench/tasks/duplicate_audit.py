@@ -125,15 +125,8 @@ class Exam:
     @classmethod
     def of(cls, task: Task | TransferSplit) -> Exam:
         """Return the exam of a task, or of a transfer split."""
-        if isinstance(task, TransferSplit):
-            return cls(task.identity, (*task.train, *task.validation), task.test)
-
-        def labels(chosen: tuple[int, ...]) -> tuple[LabelSet, ...]:
-            named = {task.system: chosen}
-            one = LabelSet(dataset=task.dataset, content_hash=task.content_hash, labels=named)
-            return (one,)
-
-        return cls(task.identity, labels((*task.train, *task.validation)), labels(task.test))
+        parts = task.parts
+        return cls(task.identity, (*parts["train"], *parts["validation"]), parts["test"])
 
 
 def audit_duplicates(

@@ -165,7 +165,7 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
     """
     from aptbench.data.stored_frames import StoredFrames
 
-    split, system = task.split, task.system
+    split, system = task.within, task.system
     # its gap is measured below, and reported
     check_split(split.model_copy(update={"gap_fs": 0.0}), dataset)
     times, at = dataset.times(system), dataset.label_frames(system)

@@ -9,11 +9,13 @@ import numpy as np
 
 from aptbench.errors import AlignmentError
 from aptbench.tasks.duplicates import EXACT, find_duplicates
+from aptbench.tasks.split import check_split
 from aptbench.tasks.transfer import LabelSet, TransferSplit
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
     from aptbench.frames import Frames
+    from aptbench.tasks.task import Task
 
 _THEORY = ("functional", "basis", "potential")
 
@@ -84,6 +86,25 @@ def check_transfer(transfer: TransferSplit, datasets: Mapping[str, Dataset]) -> 
             f"{one.first[0]} is the {one.second[1]}th of {one.second[0]}, counted from 0",
             expected="no frame in both",
         )
+
+
+def check_test(task: Task, dataset: Dataset) -> None:
+    """Compare the test labels of a task of any kind with the data set that they are of.
+
+    Raises
+    ------
+    AlignmentError
+        If the content hash differs, or a label does not exist; of a task within one system also
+        what `aptbench.tasks.split.check_split` says. `check_transfer` compares all parts.
+    """
+    if not isinstance(task.split, TransferSplit):
+        check_split(task.split, dataset)
+        return
+    again = f"make a new one with: aptbench transfer --name NEW_NAME --axis '{task.split.axis}'"
+    for labels in task.split.test:
+        what = f"The transfer split {task.name}"
+        for _ in _checked(what, "test", labels, {dataset.name: dataset}, again):
+            pass
 
 
 def labelled_positions(

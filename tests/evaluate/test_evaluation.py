@@ -54,11 +54,11 @@ def truth(task: Task, dataset: Dataset) -> Predictions:
 
 def test_the_truth_scores_zero_and_an_offset_its_size(task: Task, dataset: Dataset) -> None:
     exact = truth(task, dataset)
-    scores = score_predictions(task, dataset, exact)
+    scores = score_predictions(task, dataset, {BULK: exact})
     assert scores["rmse"].value == 0
     assert scores["current_error"].value == 0
     shifted = Predictions(exact.apt + 0.1, exact.frame, exact.atomic_number)
-    scores = score_predictions(task, dataset, shifted)
+    scores = score_predictions(task, dataset, {BULK: shifted})
     assert scores["rmse"].value == pytest.approx(0.1)
     assert scores["rmse[O]"].value == pytest.approx(0.1)
     # 0.1 everywhere: the sum over 24 atoms is 2.4 in every component
@@ -69,10 +69,9 @@ def test_the_truth_scores_zero_and_an_offset_its_size(task: Task, dataset: Datas
 def test_only_the_test_labels_count(task: Task, dataset: Dataset) -> None:
     labels = dataset.labelled(BULK, np.array(task.train[: len(task.test)]))
     frame = dataset.label_frames(BULK)[list(task.train[: len(task.test)])]
+    others = Predictions(labels.apt, frame, labels.frames.atomic_numbers)
     with pytest.raises(AlignmentError, match="test frames"):
-        score_predictions(
-            task, dataset, Predictions(labels.apt, frame, labels.frames.atomic_numbers)
-        )
+        score_predictions(task, dataset, {BULK: others})
 
 
 def test_a_model_is_scored_as_its_predictions_are(
@@ -81,7 +80,7 @@ def test_a_model_is_scored_as_its_predictions_are(
     evaluation = evaluate_model(task, dataset, "constant-charge")
     result = evaluation.result
     labels = dataset.labelled(BULK, np.array(task.test))
-    error = evaluation.predictions.apt - labels.apt
+    error = evaluation.predictions[BULK].apt - labels.apt
     assert result.metrics["rmse"].value == pytest.approx(np.sqrt(np.mean(error**2)))
     assert result.metrics["equivariance_error"].value < 1e-12
     assert result.timing is not None
@@ -135,13 +134,13 @@ def test_results_survive_the_file_and_damage_is_named(
 def test_results_of_the_first_schema_are_read(task: Task, dataset: Dataset, tmp_path: Path) -> None:
     path = write_result(evaluate_model(task, dataset, "point-charges").result, tmp_path / "r.json")
     content = json.loads(path.read_text())
-    assert content["schema_version"] == 2
-    for later in ("training", "cost"):
+    assert content["schema_version"] == 3
+    for later in ("training", "cost", "systems"):
         del content[later]
     path.write_text(json.dumps(content | {"schema_version": 1}))
     old = read_result(path)
     assert (old.training, old.cost) == (None, None)
-    path.write_text(json.dumps(content | {"schema_version": 3}))
+    path.write_text(json.dumps(content | {"schema_version": 4}))
     with pytest.raises(InputError, match="schema_version"):
         read_result(path)
 

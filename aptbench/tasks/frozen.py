@@ -1,0 +1,153 @@
+"""`FrozenTask`: what a version of a task was when it was released, and the file that keeps it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from aptbench.atomic import write_atomically
+from aptbench.data import root
+from aptbench.errors import AlignmentError, InputError
+from aptbench.metrics import METRICS
+from aptbench.tasks.task import Task
+
+
+class FrozenTask(BaseModel):
+    """Everything that a score of a task depends on, but the labels themselves.
+
+    Parameters
+    ----------
+    data : dict of str to str
+        Content hash of every data set that the parts of the task are of.
+    split_hash : str
+    axis : str or None
+        Of a transfer.
+    test : dict of str to int
+        Number of test labels of each system.
+    metrics : dict of str to int
+        Versions of the metrics, by base name.
+    protocol : str
+        Of spectra, with its version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: dict[str, str]
+    split_hash: str = Field(min_length=8)
+    axis: str | None = None
+    test: dict[str, int]
+    metrics: dict[str, int]
+    protocol: str
+
+    @classmethod
+    def of(cls, task: Task) -> FrozenTask:
+        """Return what a task is now."""
+        bases = {name.partition("[")[0] for name in task.metrics} or METRICS
+        return cls(
+            data={one.dataset: one.content_hash for sets in task.parts.values() for one in sets},
+            split_hash=task.split.hash,
+            axis=getattr(task.split, "axis", None),
+            test={system: len(labels) for system, labels in task.test_labels.items()},
+            metrics={name: METRICS[name].version for name in METRICS if name in bases},
+            protocol=task.protocol,
+        )
+
+    def differences(self, now: FrozenTask) -> list[str]:
+        """Say what a task that is called the same has otherwise; a new metric is no difference."""
+        changed = []
+        for name in type(self).model_fields:
+            was, is_now = getattr(self, name), getattr(now, name)
+            if name == "metrics":
+                is_now = {base: version for base, version in is_now.items() if base in was}
+            if was != is_now:
+                changed.append(f"{name}: {_short(was)} became {_short(is_now)}")
+        return changed
+
+
+Frozen = Mapping[str, FrozenTask]
+"""Released tasks by identity, as in ``water/iid@2``."""
+
+_FILE = TypeAdapter(dict[str, FrozenTask])
+
+
+def frozen_path() -> Path:
+    """Return where the released tasks of the project are kept."""
+    return root() / "leaderboard" / "tasks.json"
+
+
+def read_frozen(path: str | Path) -> dict[str, FrozenTask]:
+    """Read the file of released tasks; empty if there is none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return {}
+    try:
+        return _FILE.validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(
+            f"The file of released tasks {path} is damaged.",
+            got=f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}",
+        ) from None
+
+
+def check_frozen(frozen: Frozen, now: Frozen, what: str = "The released task") -> None:
+    """Compare released tasks with what is called the same now.
+
+    Parameters
+    ----------
+    frozen : mapping of str to FrozenTask
+        As they were released.
+    now : mapping of str to FrozenTask
+        As they are now; a task that is not in it is not compared, because an earlier version lives
+        on in the release that had it.
+    what : str
+        Begins the message.
+
+    Raises
+    ------
+    AlignmentError
+        If one is not the same.
+    """
+    for identity in sorted(set(frozen) & set(now)):
+        changed = frozen[identity].differences(now[identity])
+        if changed:
+            raise AlignmentError(
+                f"{what} {identity} is not what it was.",
+                got="; ".join(changed),
+                expected="the same: scores of one version of a task are comparable for ever",
+                do="restore it, or give what is new a higher version",
+            )
+
+
+def freeze(tasks: Mapping[str, FrozenTask], path: str | Path) -> list[str]:
+    """Add tasks to the file of released tasks, atomically; return which were new.
+
+    Raises
+    ------
+    AlignmentError
+        If one is there already and was something else.
+    """
+    frozen = read_frozen(path)
+    check_frozen(frozen, tasks)
+    new = sorted(set(tasks) - set(frozen))
+    if new:
+        joined: dict[str, Any] = {
+            name: one.model_dump(mode="json") for name, one in sorted({**tasks, **frozen}.items())
+        }
+        write_atomically(Path(path), json.dumps(joined, indent=2) + "\n")
+    return new
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) < 100 else f"{text[:96]} ..."
