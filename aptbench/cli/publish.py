@@ -217,8 +217,7 @@ def _selection(
             got="--part" if task_name is None else "--task",
             expected="both --task and --part, or none",
         )
-    from aptbench.tasks.split import check_split
-    from aptbench.tasks.task import load_task
+    from aptbench.tasks import check_test, load_task
 
     task = load_task(task_name)
     if task.dataset != dataset.name:
@@ -226,20 +225,23 @@ def _selection(
             f"The task {task_name!r} is none of the data set {dataset.name}.",
             expected=f"a task {dataset.name}/...",
         )
-    check_split(task.within, dataset)
+    check_test(task, dataset)
     if part not in task.parts:
         raise UnknownNameError("part of a task", part, task.parts)
-    if systems and systems != (task.system,):
+    labels = task.labels_of(part)
+    others = [one.dataset for one in task.parts[part] if one.dataset != dataset.name]
+    if not labels or not set(systems) <= set(labels):
         raise InputError(
-            f"The task {task_name!r} is one of another system.",
-            got=", ".join(systems),
-            expected=task.system,
+            f"The {part} part of the task {task.identity} has no labels of "
+            + (f"the system {', '.join(systems)}." if labels else f"the data set {dataset.name}."),
+            expected=", ".join(labels or others) or "another part",
         )
+    chosen = systems or tuple(labels)
     fields: dict[str, Any] = {
-        "labels": {task.system: np.array(task.within.parts[part], np.int64)},
+        "labels": {system: np.array(labels[system], np.int64) for system in chosen},
         "part": f"{task.identity} {part}",
     }
-    return Selection.of(dataset, (task.system,), labelled_only=labelled_only, **fields)
+    return Selection.of(dataset, chosen, labelled_only=labelled_only, **fields)
 
 
 def _export_xyz(dataset: Dataset, target: Path, selection: Selection, overwrite: bool) -> None:
