@@ -23,6 +23,8 @@ def refresh(
     from aptbench.board.documents import document_blocks
     from aptbench.board.generated import refresh_file
     from aptbench.board.readme import readme_blocks
+    from aptbench.board.reference import reference_blocks
+    from aptbench.cli.main import build_app
     from aptbench.data import root
 
     project = root()
@@ -35,6 +37,7 @@ def refresh(
     pages = {
         project / "README.md": readme_blocks(project),
         **dict.fromkeys(_documents(project), of_documents),
+        project / "docs" / "reference.md": reference_blocks(build_app),
     }
     drifted += [
         page

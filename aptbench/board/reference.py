@@ -1,0 +1,123 @@
+"""`reference_blocks`: the generated parts of ``docs/reference.md``, from code and registries."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from aptbench.board.generated import markdown_table
+
+PACKAGES: Final = (
+    "aptbench",
+    "aptbench.metrics",
+    "aptbench.spectra",
+    "aptbench.data",
+    "aptbench.tasks",
+    "aptbench.models",
+    "aptbench.evaluate",
+    "aptbench.testing",
+)
+"""Where public names are imported from."""
+
+
+def reference_blocks(make_app: Callable[[], Any]) -> dict[str, str]:
+    """Return the blocks ``commands``, ``metrics``, ``spectral-metrics``, ``tasks``, ``names``.
+
+    Parameters
+    ----------
+    make_app : callable
+        Makes the command line, a typer application.
+    """
+    return {
+        "commands": _commands(make_app),
+        "metrics": _metrics(),
+        "spectral-metrics": _spectral_metrics(),
+        "tasks": _tasks(),
+        "names": _names(),
+    }
+
+
+def _commands(make_app: Callable[[], Any]) -> str:
+    from typer.main import get_command
+
+    def all_of(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        for word, inner in sorted(getattr(command, "commands", {}).items()):
+            if getattr(inner, "commands", None):
+                yield from all_of(inner, f"{name} {word}")
+            else:
+                yield f"{name} {word}", inner
+
+    rows = []
+    for name, command in all_of(get_command(make_app()), "aptbench"):
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        options = [p for p in command.params if p.param_type_name == "option"]
+        words = " ".join([name, *(_argument(p) for p in arguments)])
+        flags = " ".join(f"`{max(p.opts, key=len)}`" for p in options if "--help" not in p.opts)
+        rows.append((f"`{words}`", _first_line(command.help or ""), flags))
+    return markdown_table(["command", "", "options"], rows, numbers=False)
+
+
+def _argument(parameter: Any) -> str:
+    name = str(parameter.name).upper()
+    name = f"{name} ..." if parameter.nargs == -1 else name
+    return name if parameter.required else f"[{name}]"
+
+
+def _metrics() -> str:
+    from aptbench.metrics import METRICS, UNCERTAINTY_METRICS, get_metric
+
+    rows = [
+        (
+            f"`{name}`",
+            entry.title,
+            "" if (unit := get_metric(name).unit) == "1" else unit,
+            ", ".join(["element"] * entry.species + ["irrep L"] * entry.irreps),
+            entry.version,
+        )
+        for name, entry in METRICS.items()
+    ]
+    rows += [(f"`{name}`", m.title, "", "", 1) for name, m in UNCERTAINTY_METRICS.items()]
+    head = ["metric", "", "unit", "in brackets", "version"]
+    return markdown_table(head, rows, numbers=False)
+
+
+def _spectral_metrics() -> str:
+    from aptbench.spectra.spectral_metrics import SPECTRAL_METRICS
+
+    rows = [
+        (f"`{name}`", m.meaning, "" if m.unit == "1" else m.unit, "yes" if m.ranked else "no")
+        for name, m in SPECTRAL_METRICS.items()
+    ]
+    return markdown_table(["metric", "", "unit", "models are ordered by it"], rows, numbers=False)
+
+
+def _tasks() -> str:
+    from aptbench.tasks import available_tasks, load_task
+
+    rows = []
+    for name in available_tasks():
+        task = load_task(name)
+        sizes = (sum(one.n_labels for one in task.parts[p]) for p in ("train", "validation"))
+        axis = getattr(task.split, "axis", "within one trajectory")
+        rows.append((f"`{task.identity}`", axis, ", ".join(task.systems), *sizes, task.n_test))
+    head = ["task", "from training to test", "systems of the test", "train", "validation", "test"]
+    return markdown_table(head, rows, numbers=False)
+
+
+def _names() -> str:
+    parts = []
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        rows = [
+            (f"`{name}`", _first_line(inspect.getdoc(value) or ""))
+            for name in sorted(module.__all__, key=str.lower)
+            if callable(value := getattr(module, name))
+        ]
+        parts.append(f"### {package}\n\n{markdown_table(['name', ''], rows, numbers=False)}")
+    return "\n\n".join(parts)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].replace("|", "\\|")

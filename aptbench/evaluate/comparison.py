@@ -1,0 +1,259 @@
+"""`Comparison`: the models of a task in groups that its test frames can tell apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aptbench.atomic import write_atomically
+from aptbench.errors import InputError
+from aptbench.evaluate.predictions import read_task_predictions
+from aptbench.evaluate.scoring import BOOTSTRAP, accumulate_predictions
+from aptbench.metrics import BlockBootstrap, score_means
+from aptbench.metrics.scoring import Means
+from aptbench.metrics.significance import Difference, rank
+from aptbench.reference.label_noise import label_noise
+from aptbench.tasks import Task
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
+
+METRIC = "rmse"
+LEVEL = 0.05
+_SPREAD = "normalized_rmse"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gap(_Part):
+    """A metric of one model minus that of a better one, with its paired 95 % interval.
+
+    Parameters
+    ----------
+    value : float
+    low, high, p : float or None
+        None where too few frames allow none.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+    @classmethod
+    def of(cls, found: Difference | None) -> Gap | None:
+        """Return the same for a file; None for None."""
+        if found is None:
+            return None
+        return cls(value=found.value, low=found.low, high=found.high, p=found.p)
+
+
+class Place(_Part):
+    """A model in the ranking of a task; see `aptbench.metrics.significance.Ranked`.
+
+    Parameters
+    ----------
+    model : str
+    value : float
+    low, high : float or None
+    group : int
+        From 1.
+    to_leader : Gap or None
+        From the best of its group, p adjusted by Holm; None for that one.
+    to_best : Gap or None
+        From the best of all, p not adjusted; None for that one.
+    trivial : bool
+        Whether it is not significantly better than the mean charge of each species would be.
+    """
+
+    model: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    group: int = Field(ge=1)
+    to_leader: Gap | None = None
+    to_best: Gap | None = None
+    trivial: bool = False
+
+
+class Comparison(_Part):
+    """The ranking of a task by one metric.
+
+    Parameters
+    ----------
+    task : str
+        With its version.
+    metric, unit : str
+    test_frames : int
+    confidence : float
+        Of intervals.
+    level : float
+        Of significance.
+    noise_floor : float or None
+        Root mean square noise of the labels in e: what a perfect model is expected to show. None
+        where it was not measured.
+    places : tuple of Place
+        Best first.
+    """
+
+    task: str
+    metric: str
+    unit: str
+    test_frames: int
+    confidence: float
+    level: float
+    noise_floor: float | None = None
+    places: tuple[Place, ...]
+
+    @property
+    def groups(self) -> tuple[tuple[Place, ...], ...]:
+        """The places, group by group."""
+        last = max((place.group for place in self.places), default=0)
+        return tuple(
+            tuple(place for place in self.places if place.group == group)
+            for group in range(1, last + 1)
+        )
+
+
+def archived_means(
+    task: Task, dataset: Dataset, results: Path, metrics: Sequence[str] = (METRIC,)
+) -> dict[str, Means]:
+    """Return the means of every model whose predictions of a task are archived, by name.
+
+    Parameters
+    ----------
+    task : Task
+    dataset : Dataset
+    results : Path
+        Folder with ``DATASET/SPLIT/MODEL.npz``.
+    metrics : sequence of str
+
+    Raises
+    ------
+    AlignmentError, InputError
+        If predictions do not fit the task.
+    """
+    return {
+        path.stem: accumulate_predictions(
+            task, dataset, read_task_predictions(path, task.systems), metrics
+        )
+        for path in sorted((results / task.name).glob("*.npz"))
+    }
+
+
+def compare_models(
+    task: Task,
+    dataset: Dataset,
+    models: Mapping[str, Means],
+    metric: str = METRIC,
+    *,
+    bootstrap: BlockBootstrap = BOOTSTRAP,
+    level: float = LEVEL,
+) -> Comparison:
+    """Rank models on a task by a metric of which less is better.
+
+    Parameters
+    ----------
+    task : Task
+    dataset : Dataset
+    models : mapping of str to means
+        From `archived_means`, with ``normalized_rmse`` among the metrics if trivial ones are to be
+        marked.
+    metric : str
+    bootstrap : BlockBootstrap
+    level : float
+
+    Raises
+    ------
+    InputError
+        If there is no model.
+    """
+    if not models:
+        raise InputError(
+            f"There are no predictions for the task {task.identity} to compare.",
+            do=f"make some: aptbench run {task.name} --archive leaderboard/results",
+        )
+    ranked = rank(dict(models), metric, bootstrap, level=level)
+    return Comparison(
+        task=task.identity,
+        metric=metric,
+        unit=score_means(models[ranked[0].name], [metric])[metric].unit,
+        test_frames=task.n_test,
+        confidence=bootstrap.confidence,
+        level=level,
+        noise_floor=noise_floor(dataset) if metric == METRIC else None,
+        places=tuple(
+            Place(
+                model=one.name,
+                value=one.value,
+                low=one.low,
+                high=one.high,
+                group=one.group,
+                to_leader=Gap.of(one.to_leader),
+                to_best=Gap.of(one.to_best),
+                trivial=_is_trivial(models[one.name], bootstrap),
+            )
+            for one in ranked
+        ),
+    )
+
+
+def noise_floor(dataset: Dataset) -> float | None:
+    """Return the rms numerical noise of the labels in e, from the convergence study beside them.
+
+    A perfect model is expected to show it as its error. It knows nothing of what is systematic
+    (basis, functional). None where no study is kept.
+    """
+    path = dataset.path.parent / "convergence.json"
+    if not path.is_file():
+        return None
+    return float(label_noise(json.loads(path.read_text(encoding="utf-8")))["noise"]["all"])
+
+
+def comparison_path(folder: Path, task_name: str) -> Path:
+    """Return where the comparison of a task is kept below a folder."""
+    return folder / f"{task_name}.json"
+
+
+def write_comparison(comparison: Comparison, folder: str | Path) -> Path:
+    """Write ``DATASET/SPLIT.json`` below a folder, atomically, and return its path."""
+    path = comparison_path(Path(folder), comparison.task.partition("@")[0])
+    return write_atomically(path, comparison.model_dump_json(indent=1) + "\n")
+
+
+def read_comparison(path: str | Path) -> Comparison:
+    """Read a file of `write_comparison`.
+
+    Raises
+    ------
+    InputError
+        If it is absent or damaged.
+    """
+    path = Path(path)
+    try:
+        return Comparison.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            "There is no such comparison.", got=path, do="make it with: aptbench compare TASK"
+        ) from None
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(
+            f"The comparison {path} is damaged.",
+            got=f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}",
+            do="make it anew with: aptbench compare TASK",
+        ) from None
+
+
+def _is_trivial(means: Means, bootstrap: BlockBootstrap) -> bool:
+    try:
+        score = score_means(means, [_SPREAD], bootstrap)[_SPREAD]
+    except KeyError:
+        return False
+    return (score.value if score.high is None else score.high) >= 1.0
