@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ import numpy.typing as npt
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
+from aptbench.evaluate.array_archive import read_arrays
 
 REQUIRED = ("apt", "frame", "atomic_number")
-LARGEST_FILE = 4 * 1024**3
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +96,7 @@ class Predictions:
         InputError
             If the file is absent, damaged, too large, or lacks one of the arrays.
         """
-        return cls.of_arrays(read_archive(path), path)
+        return cls.of_arrays(read_arrays(path), path)
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], path: str | Path) -> Predictions:
@@ -194,7 +193,7 @@ def read_task_predictions(path: str | Path, systems: Sequence[str]) -> dict[str,
     AlignmentError
         If it has other systems.
     """
-    arrays = read_archive(path)
+    arrays = read_arrays(path)
     if len(systems) == 1 and not any("/" in name for name in arrays):
         return {systems[0]: Predictions.of_arrays(arrays, path)}
     parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
@@ -226,42 +225,6 @@ def write_task_predictions(predictions: Mapping[str, Predictions], path: str | P
         },
         path,
     )
-
-
-def read_archive(path: str | Path) -> dict[str, npt.NDArray[Any]]:
-    """Read all arrays of an ``.npz`` archive; nothing in it is ever executed.
-
-    Raises
-    ------
-    InputError
-        If the file is absent, damaged, too large, or no such archive.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("There is no such file of predictions.", got=path)
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputError(f"The file of predictions {path} is too large.", expected="at most 4 GiB")
-    try:
-        # numpy would leave a damaged file open that it had opened itself
-        with path.open("rb") as stream:
-            loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                raise InputError(
-                    f"The file {path} holds a single array.",
-                    expected=f"an .npz archive with the arrays {', '.join(REQUIRED)}",
-                    do="write it with numpy.savez_compressed",
-                )
-            with loaded as archive:
-                return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"The file {path} is not a readable archive of plain arrays.",
-            got=error,
-            expected="an .npz file without pickled objects",
-            do="write it with numpy.savez_compressed",
-        ) from None
 
 
 def _write_archive(arrays: dict[str, npt.NDArray[Any]], path: str | Path) -> Path:

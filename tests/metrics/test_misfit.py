@@ -1,0 +1,85 @@
+"""The convention of tensors, told from labels; and no word about models that are merely bad."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aptbench import Frames
+from aptbench.metrics.misfit import UNITS, find_misfits
+from aptbench.testing import sample_labels
+from aptbench.units import BOHR, DEBYE
+
+LABELS = sample_labels("liquid")
+FRAMES, APT = LABELS.frames, LABELS.apt
+GOOD = APT + 0.02 * np.random.default_rng(0).normal(size=APT.shape)
+BY_ELEMENT = np.argsort(FRAMES.atomic_numbers, kind="stable")
+
+
+def kinds(prediction: np.ndarray) -> list[str]:
+    return [one.kind for one in find_misfits(prediction, APT, FRAMES)]
+
+
+@pytest.mark.parametrize(
+    ("done", "kind", "words"),
+    [
+        (lambda p: p.swapaxes(2, 3), "transposed", "[disp, pol]"),
+        (lambda p: -p, "sign", "opposite"),
+        (lambda p: p / DEBYE, "unit", "debye per angstrom"),
+        (lambda p: p * BOHR / DEBYE, "unit", "debye per bohr"),
+        (lambda p: p / BOHR, "unit", "e bohr per angstrom"),
+        (lambda p: p * BOHR, "unit", "e angstrom per bohr"),
+        (lambda p: 3 * p, "scale", "3 times too large"),
+        (lambda p: -p / DEBYE, "sign and unit", "debye per angstrom"),
+        (lambda p: p.swapaxes(2, 3) / DEBYE, "transposed and unit", "debye per angstrom"),
+        (lambda p: p[:, BY_ELEMENT], "atoms", "sorted by element, H, then O"),
+        (lambda p: p[:, ::-1], "atoms", "reversed"),
+        (lambda p: np.roll(p, 1, axis=1), "atoms", "moved on by 1"),
+        (lambda p: p[:, :, [1, 2, 0]][..., [1, 2, 0]], "axes", "another frame"),
+        (
+            lambda p: p - 6 * (FRAMES.atomic_numbers == 8)[:, None, None] * np.eye(3),
+            "offset",
+            "-6.0",
+        ),
+    ],
+)
+def test_each_thing_is_found_by_its_name(done: object, kind: str, words: str) -> None:
+    prediction = done(GOOD)  # type: ignore[operator]
+    found = find_misfits(prediction, APT, FRAMES)
+    assert found[0].kind == kind
+    assert words in found[0].words
+    assert found[0].after < 0.5 * found[0].before
+    assert found[0].cure
+
+
+def test_frames_in_another_order() -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.normal(size=(6, 3, 3, 3))
+    frames = Frames([8, 1, 1], np.zeros((6, 3, 3)))
+    found = find_misfits(labels[[1, 0, 2, 3, 5, 4]], labels, frames)
+    assert (found[0].kind, found[0].after) == ("frames", 0)
+    assert "1, 0, 2, 3, 5, 4" in found[0].words
+
+
+def test_good_and_bad_models_are_left_alone() -> None:
+    rng = np.random.default_rng(2)
+    assert kinds(APT) == []
+    for size in (0.02, 0.2, 1.0):
+        assert kinds(APT + size * rng.normal(size=APT.shape)) == []
+    assert kinds(rng.normal(size=APT.shape)) == []
+    assert kinds(np.zeros(APT.shape)) == []
+
+
+def test_isotropic_models_are_not_told_that_they_are_transposed() -> None:
+    charge = np.where(FRAMES.atomic_numbers == 8, -0.8, 0.4)
+    constant = np.broadcast_to(charge[:, None, None] * np.eye(3), APT.shape)
+    assert kinds(constant) == []
+    assert kinds(-constant) == ["sign"]
+    local = np.trace(APT, axis1=2, axis2=3)[..., None, None] / 3 * np.eye(3)
+    assert kinds(local) == []
+
+
+def test_units_are_those_of_dipole_over_length() -> None:
+    # a dipole of 1 e angstrom is 4.803 debye; a bohr is 0.529 angstrom
+    assert UNITS["in debye per angstrom"] == pytest.approx(4.80320, rel=1e-5)
+    assert UNITS["in debye per bohr"] == pytest.approx(4.80320 * 0.529177, rel=1e-5)
