@@ -1,4 +1,4 @@
-"""`find_misfits`: what was done to tensors that fit the labels once it is undone."""
+"""`find_misfit`: what was done to tensors that fit the labels once it is undone."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ class Misfit:
     after: float
 
 
-def find_misfits(
+def find_misfit(
     prediction: npt.ArrayLike, reference: npt.ArrayLike, frames: Frames
-) -> tuple[Misfit, ...]:
+) -> Misfit | None:
     """Tell whether predicted tensors are good ones in another convention.
 
     Every hypothesis undoes one thing, or two. It is held for true if less than half of the error,
@@ -77,8 +77,8 @@ def find_misfits(
 
     Returns
     -------
-    tuple of Misfit
-        The most telling one first; empty if nothing was found.
+    Misfit or None
+        The simplest of those that explain most; None if nothing was found.
 
     Raises
     ------
@@ -89,10 +89,10 @@ def find_misfits(
     --------
     >>> rng, frames = np.random.default_rng(0), Frames([8, 1, 1], np.zeros((4, 3, 3)))
     >>> labels = rng.normal(size=(4, 3, 3, 3))
-    >>> [one.kind for one in find_misfits(labels.swapaxes(2, 3), labels, frames)]
-    ['transposed']
-    >>> find_misfits(labels + 0.5 * rng.normal(size=labels.shape), labels, frames)
-    ()
+    >>> find_misfit(labels.swapaxes(2, 3), labels, frames).kind
+    'transposed'
+    >>> print(find_misfit(labels + 0.5 * rng.normal(size=labels.shape), labels, frames))
+    None
     """
     predicted, labels = check_alignment(prediction, reference, frames)
     before, size = _rms_of_frames(predicted - labels), _rms_of_frames(labels)
@@ -110,7 +110,7 @@ def find_misfits(
     told = [one for one in found if one.after < 1.5 * best + 1e-12]
     # of what explains about as much the simplest
     told.sort(key=lambda one: (one.kind.count(" and "), _SIMPLEST.index(one.kind.split()[-1])))
-    return tuple(told[:3])
+    return told[0] if told else None
 
 
 def _hypotheses(
