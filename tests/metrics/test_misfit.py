@@ -77,7 +77,7 @@ def test_isotropic_models_are_not_told_that_they_are_transposed() -> None:
     charge = np.where(FRAMES.atomic_numbers == 8, -0.8, 0.4)
     constant = np.broadcast_to(charge[:, None, None] * np.eye(3), APT.shape)
     assert kind_of(constant) is None
-    assert kind_of(-constant) == "sign"
+    assert str(kind_of(-constant)).startswith("sign")
     local = np.trace(APT, axis1=2, axis2=3)[..., None, None] / 3 * np.eye(3)
     assert kind_of(local) is None
 

@@ -1,0 +1,75 @@
+"""`aptbench doctor`: what is wrong with a model or its predictions, in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    task: Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")],
+    model: Annotated[str | None, typer.Option(help="Name or folder of a model.")] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="Archive (.npz) of predictions of validation or training frames."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Look for a wrong convention, unit, order or symmetry, without ever looking at the test.
+
+    Exit code 1 if something has to be repaired.
+
+    Example: aptbench doctor water/iid --model my-model
+    """
+    from aptbench.data import open_dataset
+    from aptbench.errors import InputError
+    from aptbench.evaluate.doctor import examine_file, examine_model
+    from aptbench.models import load_model
+    from aptbench.tasks import load_task
+
+    if (model is None) == (predictions is None):
+        raise InputError(
+            "There must be a model or predictions to look at.",
+            got="both" if model else "neither",
+            expected="--model NAME, or --predictions FILE",
+        )
+    definition = load_task(task)
+    if predictions is not None:
+        found = examine_file(definition, predictions)
+    else:
+        dataset = open_dataset(definition.dataset)
+        found = examine_model(definition, dataset, load_model(str(model)))  # type: ignore[arg-type]
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(highlight=False)
+        few = [f"{n} of {system}" for system, n in found.labels.items()]
+        where = (
+            ", ".join(few)
+            if len(few) < 4
+            else f"{sum(found.labels.values())} of {len(few)} systems"
+        )
+        console.print(
+            f"{found.name} on {found.task}; labels outside the test: {where}", style="bold"
+        )
+        marks = {
+            "ok": ("ok    ", "green"),
+            "advice": ("advice", "yellow"),
+            "error": ("error ", "red"),
+        }
+        for one in found.findings:
+            line = Text.assemble(marks[one.severity], f"  {one.what}: {one.words}")
+            console.print(line, soft_wrap=True)
+            if one.do:
+                console.print(f"        {one.do}", style="dim", soft_wrap=True)
+    raise typer.Exit(0 if found.healthy else 1)
