@@ -1,4 +1,4 @@
-"""`aptbench board build`: the static pages of the leaderboard."""
+"""`aptbench board`: build the pages of the leaderboard, and take in submissions."""
 
 from __future__ import annotations
 
@@ -11,15 +11,32 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the group of commands `board`."""
     board = typer.Typer(
-        help="Build the leaderboard.", no_args_is_help=True, rich_markup_mode="rich"
+        help="Build the leaderboard, and take in submissions.",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
     )
     board.callback()(_board)
     board.command("build")(build)
+    board.command("accept")(accept)
     app.add_typer(board, name="board")
 
 
 def _board() -> None:
-    """Build the leaderboard."""
+    """Build the leaderboard, and take in submissions."""
+
+
+def accept(
+    folder: Annotated[Path, typer.Argument(help="Folder of a submission.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Check a submission, score it, and archive it with the results. Exit code 1 if refused."""
+    from aptbench.board.accept import accept_submission
+    from aptbench.cli.submit import show
+    from aptbench.data import root
+
+    report = accept_submission(folder, root() / "leaderboard")
+    show(report, as_json)
+    raise typer.Exit(0 if report.accepted else 1)
 
 
 def build(

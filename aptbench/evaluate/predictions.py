@@ -132,7 +132,7 @@ class Predictions:
 
     def write(self, path: str | Path) -> Path:
         """Write a compressed ``.npz`` archive atomically and return its path."""
-        return _write_archive(self.arrays(), path)
+        return write_archive(self.arrays(), path)
 
     def check_alignment(
         self,
@@ -217,7 +217,7 @@ def write_task_predictions(predictions: Mapping[str, Predictions], path: str | P
     """Write what `read_task_predictions` reads, compressed and atomically; return the path."""
     if len(predictions) == 1:
         return next(iter(predictions.values())).write(path)
-    return _write_archive(
+    return write_archive(
         {
             f"{system}/{name}": array
             for system, one in predictions.items()
@@ -227,7 +227,8 @@ def write_task_predictions(predictions: Mapping[str, Predictions], path: str | P
     )
 
 
-def _write_archive(arrays: dict[str, npt.NDArray[Any]], path: str | Path) -> Path:
+def write_archive(arrays: dict[str, npt.NDArray[Any]], path: str | Path) -> Path:
+    """Write arrays as a compressed ``.npz`` archive, atomically, and return its path."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     return write_atomically(Path(path), stream.getvalue())
