@@ -64,7 +64,8 @@ def find_misfit(
 ) -> Misfit | None:
     """Tell whether predicted tensors are good ones in another convention.
 
-    Every hypothesis undoes one thing, or two. It is held for true if less than half of the error,
+    Every hypothesis undoes one thing, or two; a transposition is looked for in the antisymmetric
+    parts, which are all that it changes. It is held for true if less than half of the error,
     and of the size of the labels, is left in every single frame that it changes. That a model is
     merely bad is no misfit: no convention makes it good. A model whose tensors do not change under
     the hypothesis (isotropic ones, transposed) is not accused of it.
@@ -100,6 +101,10 @@ def find_misfit(
     for kind, words, cure, cured in _hypotheses(predicted, labels, frames):
         after = _rms_of_frames(cured - labels)
         changed = np.any(cured != predicted, axis=(1, 2, 3))
+        if kind == "transposed" and _is_transposed(predicted, labels):
+            errors = (float(np.sqrt(np.mean(x**2))) for x in (before, after))
+            found.append(Misfit(kind, words, cure, *errors))
+            continue
         # tensors that are scaled to nothing are not good ones
         if changed.any() and np.all(
             after[changed] < LARGEST_RATIO * np.minimum(before, size)[changed]
@@ -111,6 +116,17 @@ def find_misfit(
     # of what explains about as much the simplest
     told.sort(key=lambda one: (one.kind.count(" and "), _SIMPLEST.index(one.kind.split()[-1])))
     return told[0] if told else None
+
+
+def _is_transposed(predicted: Array, labels: Array) -> bool:
+    """Whether the antisymmetric parts fit when their sign is changed.
+
+    They are small, and the error of the rest would hide them.
+    """
+    ours, theirs = (x - x.swapaxes(2, 3) for x in (predicted, labels))
+    before, after = _rms_of_frames(ours - theirs), _rms_of_frames(ours + theirs)
+    size = _rms_of_frames(theirs)
+    return bool(np.all(after < LARGEST_RATIO * before) and np.all(after < size))
 
 
 def _hypotheses(
