@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.rescore import rescore
+
 
 def register(app: typer.Typer) -> None:
     """Add the group of commands `board`."""
@@ -18,6 +20,7 @@ def register(app: typer.Typer) -> None:
     board.callback()(_board)
     board.command("build")(build)
     board.command("accept")(accept)
+    board.command("rescore")(rescore)
     app.add_typer(board, name="board")
 
 
