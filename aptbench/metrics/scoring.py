@@ -115,13 +115,15 @@ def score_means(
     """Return scores from accumulated means."""
     n_frames = _n_frames(means)
     counts = None if bootstrap is None else bootstrap.counts(n_frames)
+    once = {key: mean.totals() for key, mean in means.items()}
+    drawn = {} if counts is None else {key: mean.totals(counts) for key, mean in means.items()}
     scores = {}
     for name in names:
         metric = get_metric(name)
-        value = float(_compute(metric, means))
+        value = float(metric.compute(once))
         low = high = None
         if bootstrap is not None:
-            ends = bootstrap.interval(_compute(metric, means, counts), n_frames)
+            ends = bootstrap.interval(metric.compute(drawn), n_frames)
             low, high = (None, None) if np.isnan(ends[0]) else ends
         scores[name] = Score(value, low, high, metric.unit)
     return scores

@@ -103,7 +103,7 @@ def p_value(
     >>> round(p_value(2.0, replicates, 1000, BlockBootstrap()), 2)
     0.05
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     values = np.asarray(replicates, float)
     values = values[np.isfinite(values)]
@@ -113,7 +113,7 @@ def p_value(
     error = float(np.std(values)) * (n / (n - 1)) ** 0.5
     if error == 0:
         return 1.0 if value == 0 else 0.0
-    return float(2 * t.sf(abs(value) / error, n - 1))
+    return float(2 * stdtr(n - 1, -abs(value) / error))
 
 
 def holm(p: Sequence[float]) -> list[float]:
