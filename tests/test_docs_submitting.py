@@ -1,0 +1,127 @@
+"""docs/submitting.md leads from nothing to a row of a board, as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aptbench.tasks import load_task
+
+PROJECT = Path(__file__).parents[1]
+DOCS = PROJECT / "docs"
+TEXT = (DOCS / "submitting.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+FILES = {match[1]: text for _, text in BLOCKS if (match := re.match(r"# ([\w./-]+\.\w+)\n", text))}
+SHELL = [text for kind, text in BLOCKS if kind == "bash"]
+PYTHON = [text for kind, text in BLOCKS if kind == "python" and text not in FILES.values()]
+
+
+def test_from_nothing_to_a_row(tmp_path: Path) -> None:
+    assert (len(FILES), len(SHELL), len(PYTHON)) == (3, 3, 1)
+    for name in ("datasets", "leaderboard", "baselines"):
+        if name == "leaderboard":
+            shutil.copytree(PROJECT / name / "results", tmp_path / name / "results")
+        else:
+            (tmp_path / name).symlink_to(PROJECT / name)
+    version = load_task("water/iid").identity.partition("@")[2]
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.replace("TASK_VERSION", version), encoding="utf-8")
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"APTBENCH_ROOT": str(tmp_path), "PATH": binaries}
+
+    def run(*words: str) -> str:
+        done = subprocess.run(
+            words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("bash", "-ec", SHELL[0])
+    run("bash", "-ec", SHELL[1])
+    run(sys.executable, "-c", PYTHON[0])
+    run("bash", "-ec", SHELL[2])
+    assert (tmp_path / "leaderboard" / "submissions" / "my-charges" / "submission.yaml").is_file()
+    page = (tmp_path / "leaderboard" / "site" / "index.html").read_text()
+    assert "my-charges" in page
+
+
+def test_the_workflow_runs_the_base_branch_and_reads_only() -> None:
+    text = (PROJECT / ".github" / "workflows" / "submission.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    events = workflow[True]  # YAML 1.1 reads the key "on" so
+    assert list(events) == ["pull_request"]
+    assert "secrets" not in text
+    (job,) = workflow["jobs"].values()
+    checkout = next(s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout"))
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert checkout["with"]["persist-credentials"] is False
+    # what a stranger can choose never becomes part of a script
+    for step in job["steps"]:
+        assert "${{" not in step.get("run", "")
+
+
+def test_the_commands_that_take_a_submission_out_of_a_commit(tmp_path: Path) -> None:
+    """The shell of the workflow, on a repository with an honest and a hostile pull request."""
+    text = (PROJECT / ".github" / "workflows" / "submission.yml").read_text()
+    steps = yaml.safe_load(text)["jobs"]["check"]["steps"]
+    script = next(s["run"] for s in steps if "as data" in s.get("name", ""))
+    origin = tmp_path / "origin"
+
+    def git(*words: str, at: Path = origin) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words]
+        done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    origin.mkdir()
+    git("init", "-q", "-b", "main")
+    (origin / "README").write_text("x")
+    git("add", ".")
+    git("commit", "-qm", "base")
+    for number, name in ((1, "honest"), (2, "Bad$(touch x)")):
+        git("checkout", "-q", "-b", f"pr{number}", "main")
+        folder = origin / "leaderboard" / "submissions" / name
+        folder.mkdir(parents=True)
+        (folder / "submission.yaml").write_text("format: submission@1\n")
+        (origin / "setup.py").write_text("raise SystemExit\n")
+        git("add", ".")
+        git("commit", "-qm", "submission")
+        git("update-ref", f"refs/pull/{number}/head", "HEAD")
+    git("checkout", "-q", "main")
+    git("clone", "-q", str(origin), str(tmp_path / "base"), at=tmp_path)
+    for number, code in ((1, 0), (2, 1)):
+        temporary = tmp_path / f"temporary-{number}"
+        temporary.mkdir()
+        environment = os.environ | {
+            "HEAD": git("rev-parse", f"refs/pull/{number}/head"),
+            "NUMBER": str(number),
+            "RUNNER_TEMP": str(temporary),
+        }
+        done = subprocess.run(
+            ["bash", "-e", "-c", script],
+            cwd=tmp_path / "base",
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        found = sorted(p.relative_to(temporary).as_posix() for p in temporary.rglob("*.*"))
+        assert found == (["submissions/honest/submission.yaml"] if number == 1 else [])
+        assert not (tmp_path / "base" / "setup.py").exists()
+
+
+@pytest.mark.parametrize("page", ["submitting", "maintaining", "doctor"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (DOCS / target).exists(), target
