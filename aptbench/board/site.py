@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aptbench
+from aptbench.board.submission import FILE, Submission, read_submission
 from aptbench.errors import AlignmentError, MissingExtraError
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.canvas import embedded_svg
+from aptbench.evaluate.comparison import Comparison, Place, read_comparison
 from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import (
@@ -29,6 +34,7 @@ from aptbench.evaluate.table import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_NAME = re.compile(r"[\w][\w.+-]*")
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = Path(aptbench.__file__).parent / "evaluate" / "templates" / "style.css"
 
@@ -39,17 +45,27 @@ def build_site(
     *,
     models: str | Path | None = None,
     datasets: str | Path | None = None,
+    comparisons: str | Path | None = None,
+    submissions: str | Path | None = None,
+    spectra: str | Path | None = None,
 ) -> Path:
-    """Build the pages of the leaderboard.
+    """Build the pages of the leaderboard; the same inputs give the same bytes.
 
     Parameters
     ----------
     results : path
         Folder of archived results, ``DATASET/SPLIT/MODEL.json``.
     out : path
-        Folder for ``index.html``, and the cards under ``models`` and ``data``.
+        Folder for ``index.html``, ``results.json`` with all numbers, and the cards under ``models``
+        and ``data``.
     models, datasets : path, optional
         Folders in which ``NAME/card.md`` is looked for.
+    comparisons : path, optional
+        Folder of ``DATASET/SPLIT.json``, as `aptbench compare --write` makes them, for the groups.
+    submissions : path, optional
+        Folder in which ``NAME/submission.yaml`` is looked for.
+    spectra : path, optional
+        Folder of ``DATASET/spectrum.png`` and what else `aptbench spectrum` and `assign` make.
 
     Returns
     -------
@@ -66,17 +82,60 @@ def build_site(
     out = Path(out)
     environment = _environment()
     archived = sorted(archived_results(results), key=lambda r: r.task)
-    cards = _Cards(environment, out, models, datasets, archived)
-    tasks = [
-        _task(name, list(group), cards) for name, group in groupby(archived, key=lambda r: r.task)
-    ]
+    cards = _Cards(environment, out, models, datasets, submissions, archived)
+    tasks = []
+    for name, group in groupby(archived, key=lambda r: r.task):
+        task = _task(name, list(group), cards, _comparison(comparisons, name))
+        task["spectra"] = _spectra(spectra, task["data"].name, out) if task["current"] else None
+        tasks.append(task)
+    numbers = [result.model_dump(mode="json") for result in archived]
+    data = json.dumps(numbers, indent=1) + "\n"
+    _write(out / "results.json", data)
     page = environment.get_template("index.html.j2").render(
-        title="aptbench leaderboard", tasks=tasks, trivial=TRIVIAL
+        title="aptbench leaderboard",
+        tasks=tasks,
+        trivial=TRIVIAL,
+        snapshot=hashlib.sha256(data.encode()).hexdigest(),
     )
     return _write(out / "index.html", page)
 
 
-def _task(name: str, results: Sequence[Result], cards: _Cards) -> dict[str, Any]:
+def _comparison(folder: str | Path | None, task: str) -> Comparison | None:
+    """Return the comparison of a task, if there is one of this version of it."""
+    name = task.partition("@")[0]
+    if folder is None or not (Path(folder) / f"{name}.json").is_file():
+        return None
+    found = read_comparison(Path(folder) / f"{name}.json")
+    return found if found.task == task else None
+
+
+def _spectra(folder: str | Path | None, dataset: str, out: Path) -> list[dict[str, str]] | None:
+    """Copy the pictures of a data set, and say what they show."""
+    if folder is None:
+        return None
+    words = {
+        "spectrum.png": "Infrared absorption of one trajectory by several models, against the "
+        "reference with its 95 % band; the numbers are in the README of the project.",
+        **{
+            path.name: "Which molecular motion makes which band, by "
+            f"{path.stem.removeprefix('modes-')}."
+            for path in sorted((Path(folder) / dataset).glob("modes-*.png"))
+        },
+    }
+    shown = []
+    for name, caption in words.items():
+        source = Path(folder) / dataset / name
+        if source.is_file():
+            target = out / "pictures" / f"{dataset}-{name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            shown.append({"file": f"pictures/{target.name}", "caption": caption})
+    return shown or None
+
+
+def _task(
+    name: str, results: Sequence[Result], cards: _Cards, comparison: Comparison | None = None
+) -> dict[str, Any]:
     first = results[0]
     for result in results:
         if (result.data, result.split_hash) != (first.data, first.split_hash):
@@ -89,11 +148,15 @@ def _task(name: str, results: Sequence[Result], cards: _Cards) -> dict[str, Any]
                 do="run the models again on the same data, or remove the old results",
             )
     shown = columns(results)
+    places = {} if comparison is None else {one.model: one for one in comparison.places}
     rows = [
         {
             "name": result.model.name,
             "title": result.model.title if result.model.title != result.model.name else "",
             "trivial": is_trivial(result),
+            "submitted": cards.submission(result.model.name) is not None,
+            "place": places.get(result.model.name),
+            "gap": _gap(places.get(result.model.name)),
             "card": cards.page("models", result.model.name),
             "cells": _cells(result, results, shown),
         }
@@ -108,6 +171,11 @@ def _task(name: str, results: Sequence[Result], cards: _Cards) -> dict[str, Any]
         "split_hash": first.split_hash,
         "columns": shown,
         "rows": rows,
+        "grouped": bool(places) and all(result.model.name in places for result in results),
+        "best": [one.model for one in comparison.groups[0]] if places and comparison else [],
+        "noise_floor": comparison.noise_floor if comparison else None,
+        "current": any(result.spectrum is not None for result in results),
+        "systems": _systems(results, cards),
         "uncertainty": _uncertainty(results, cards),
         "cost": _cost(results, cards),
     }
@@ -130,6 +198,47 @@ def _cells(
             }
         )
     return cells
+
+
+def _gap(place: Place | None) -> str:
+    """Say how far a model is behind, for a tooltip."""
+    if place is None or place.to_best is None:
+        return ""
+    gap = place.to_best
+    text = f"{number(gap.value)} above the best"
+    if gap.low is not None and gap.high is not None:
+        text += f", 95 % interval {number(gap.low)} to {number(gap.high)}"
+    leader = place.to_leader
+    if leader is not None and leader.p is not None:
+        text += f"; not told apart from the best of its group (adjusted p = {leader.p:.2g})"
+    return text
+
+
+def _systems(results: Sequence[Result], cards: _Cards) -> dict[str, Any] | None:
+    """Errors in each system, of a task with several."""
+    names = list(dict.fromkeys(name for result in results for name in result.systems))
+    if not names:
+        return None
+    rows = [
+        {
+            "name": result.model.name,
+            "card": cards.page("models", result.model.name),
+            "cells": [
+                None
+                if (metric := result.systems[name].metrics.get("rmse")) is None
+                else {
+                    "raw": repr(metric.value),
+                    "value": number(metric.value),
+                    "interval": interval(metric),
+                    "best": False,
+                }
+                for name in names
+            ],
+        }
+        for result in ranked(results)
+        if set(names) <= set(result.systems)
+    ]
+    return {"names": names, "rows": rows}
 
 
 def _uncertainty(results: Sequence[Result], cards: _Cards) -> dict[str, Any] | None:
@@ -176,6 +285,8 @@ def _picture(results: Sequence[Result]) -> str | None:
     """Accuracy against speed; None without matplotlib or without speeds."""
     from aptbench.evaluate.figures import cost_figure
 
+    if len(results) < 2:
+        return None
     try:
         figure = cost_figure(ranked(results))
     except MissingExtraError:
@@ -196,9 +307,11 @@ class _Cards:
         out: Path,
         models: str | Path | None,
         datasets: str | Path | None,
+        submissions: str | Path | None,
         results: Sequence[Result],
     ) -> None:
         self.environment, self.out, self.results = environment, out, results
+        self.submissions = submissions
         self.sources = {"models": models, "data": datasets}
         self.written: dict[tuple[str, str], str] = {}
 
@@ -207,22 +320,35 @@ class _Cards:
         if (kind, name) in self.written:
             return self.written[kind, name]
         source = self.sources[kind]
+        submission = self.submission(name) if kind == "models" else None
         # a name from an archived file must not lead out of the folder
-        if source is None or not re.fullmatch(r"[\w][\w.+-]*", name):
+        if not _NAME.fullmatch(name) or (source is None and submission is None):
             return None
-        path = Path(source) / name / "card.md"
-        if not path.is_file():
+        path = Path(source or "") / name / "card.md"
+        if submission is not None:
+            content = _html(submission.description)
+        elif source is not None and path.is_file():
+            content = _html(path.read_text(encoding="utf-8"))
+        else:
             return None
         text = self.environment.get_template("card.html.j2").render(
             title=f"{name}: aptbench",
             name=name,
             kind={"models": "Model card", "data": "Data card"}[kind],
-            content=_html(path.read_text(encoding="utf-8")),
+            content=content,
+            submission=submission,
             tasks=self._facts(name) if kind == "models" else [],
         )
         _write(self.out / kind / f"{name}.html", text)
         self.written[kind, name] = f"{kind}/{name}.html"
         return self.written[kind, name]
+
+    def submission(self, name: str) -> Submission | None:
+        """Return what was said of a model that was submitted, None if it was not."""
+        if self.submissions is None or not _NAME.fullmatch(name):
+            return None
+        folder = Path(self.submissions) / name
+        return read_submission(folder) if (folder / FILE).is_file() else None
 
     def _facts(self, name: str) -> list[dict[str, Any]]:
         """What a model reached and cost on every task."""

@@ -90,7 +90,7 @@ def current_of(task: Task, model: str | Path) -> dict[str, Any]:
     """
     dataset = open_dataset(task.dataset)
     trajectory = dense_trajectory(dataset, task.system, get_protocol(task.protocol))
-    loaded: NamedModel = load_model(model)  # type: ignore[assignment]
+    loaded: NamedModel = load_model(model, task=task.name)  # type: ignore[assignment]
     tensors = PredictedTensors(loaded, trajectory.frames)
     currents = predict_currents(tensors, trajectory.frames).values
     frame = audit_frames(currents)

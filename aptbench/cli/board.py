@@ -69,5 +69,8 @@ def build(
         out or project / "leaderboard" / "site",
         models=project / "baselines",
         datasets=project / "datasets",
+        comparisons=project / "leaderboard" / "comparisons",
+        submissions=project / "leaderboard" / "submissions",
+        spectra=project / "leaderboard" / "spectra",
     )
     typer.echo(str(index))

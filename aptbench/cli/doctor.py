@@ -45,7 +45,7 @@ def doctor(
         found = examine_file(definition, predictions)
     else:
         dataset = open_dataset(definition.dataset)
-        found = examine_model(definition, dataset, load_model(str(model)))  # type: ignore[arg-type]
+        found = examine_model(definition, dataset, load_model(str(model), task=definition.name))  # type: ignore[arg-type]
     if as_json:
         typer.echo(found.model_dump_json(indent=2))
     else:

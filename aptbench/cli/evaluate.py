@@ -70,13 +70,15 @@ def run(
     from aptbench.evaluate import evaluate_model, write_report
     from aptbench.models import available_models
     from aptbench.models.allocator import keep_freed_memory
-    from aptbench.tasks import load_task
+    from aptbench.tasks import TransferSplit, load_task
 
     keep_freed_memory()
     chosen_task = load_task(task)
     names = list(dict.fromkeys(model or available_models()))
     _known_models(names)
     dataset = open_dataset(chosen_task.dataset)
+    if not model and isinstance(chosen_task.split, TransferSplit):
+        names = _able(names, chosen_task, dataset)
     _check_training(names, chosen_task, dataset)
     trajectory, reason = _trajectory(dataset, chosen_task) if spectrum else (None, None)
     kept = root() / "reports" / ".cache" if cache else None
@@ -277,6 +279,30 @@ def _known_models(names: Sequence[str]) -> None:
             raise UnknownNameError("model", name, known)
 
 
+def _able(names: Sequence[str], task: Task, dataset: Dataset) -> list[str]:
+    """Return the models that can predict all systems of a task; say why others cannot."""
+    from aptbench.errors import AptbenchError, InputError
+    from aptbench.evaluate.scoring import labels_of_test
+    from aptbench.models import load_model
+
+    able = []
+    for name in names:
+        try:
+            model = load_model(name, task=task.name)
+            for labels in labels_of_test(task, dataset).values():
+                model.predict(labels.frames[:1])
+            able.append(name)
+        except AptbenchError as error:
+            _note(f"Left out: {name}. {error.what}")
+    if not able:
+        raise InputError(
+            f"No model can predict the systems of {task.identity}.",
+            got=", ".join(names),
+            do=f"train one: aptbench train baselines/NAME --task {task.name}",
+        )
+    return able
+
+
 def _check_training(names: Sequence[str], task: Task, dataset: Dataset) -> None:
     """Refuse models without weights, or trained on the test, before the first runs for minutes."""
     from aptbench.errors import InputError
@@ -284,7 +310,7 @@ def _check_training(names: Sequence[str], task: Task, dataset: Dataset) -> None:
     from aptbench.models import load_model
 
     for name in names:
-        model = load_model(name)
+        model = load_model(name, task=task.name)
         if getattr(model, "fitted", True) is False:
             raise InputError(
                 f"The model {name!r} has no weights.",

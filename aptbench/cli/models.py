@@ -42,7 +42,11 @@ def train(
     model: ModelName,
     task: Annotated[str, typer.Option(help="Task whose training labels to use.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the weights; the model's own if left out.")
+        Path | None,
+        typer.Option(
+            help="Folder for the weights; the model's own if left out, of a transfer trained/TASK "
+            "in it."
+        ),
     ] = None,
     labels: Annotated[
         int | None,
@@ -57,24 +61,43 @@ def train(
     """Train a model on the training labels of a task; validation labels only select.
 
     A run that was stopped goes on from its last checkpoint, which lies beside the weights.
+    What was learned for a transfer is kept beside the model's own weights, and used for that task.
 
     Example: aptbench train baselines/e3nn-reference --task water/iid
     """
     from aptbench.data import open_dataset
     from aptbench.errors import InputError
-    from aptbench.evaluate.training import training_labels
+    from aptbench.evaluate.training import (
+        TrainingLabels,
+        TransferLabels,
+        training_labels,
+        transfer_labels,
+    )
     from aptbench.models import model_folder
     from aptbench.models.fitting import fit_model, set_seed
-    from aptbench.tasks import load_task
+    from aptbench.tasks import TransferSplit, load_task
 
-    untrained = _trainable(model, threads)
+    untrained = _trainable(model, threads, task.partition("@")[0])
     if seed is not None:
         set_seed(untrained, seed)
+    definition = load_task(task)
+    transfer = isinstance(definition.split, TransferSplit)
     folder = out or model_folder(model)
     if folder is None:
         raise InputError("The weights have no place to go.", do="name a folder with --out")
-    definition = load_task(task)
-    chosen = training_labels(definition, open_dataset(definition.dataset), labels)
+    chosen: TrainingLabels | TransferLabels
+    if transfer:
+        if labels is not None:
+            raise InputError(
+                "Budgets of labels are those of tasks within one system.",
+                got=f"--labels {labels} for {definition.identity}",
+            )
+        chosen = transfer_labels(definition)
+        if out is None:
+            folder = folder / "trained" / definition.name
+            folder.mkdir(parents=True, exist_ok=True)
+    else:
+        chosen = training_labels(definition, open_dataset(definition.dataset), labels)
     provenance = {"model": str(getattr(untrained, "name", model)), **chosen.provenance}
     if seed is not None:
         provenance["seed"] = seed
@@ -127,12 +150,12 @@ def conform(
         raise typer.Exit(1)
 
 
-def _trainable(model: str, threads: int) -> TrainableModel:
+def _trainable(model: str, threads: int, task: str) -> TrainableModel:
     """Load an untrained model, and prepare the process for training it."""
     from aptbench.models.allocator import keep_freed_memory
     from aptbench.models.fitting import load_untrained, set_threads
 
     keep_freed_memory()
-    loaded = load_untrained(model)
+    loaded = load_untrained(model, task)
     set_threads(threads)
     return loaded

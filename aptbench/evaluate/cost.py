@@ -167,7 +167,11 @@ def inference_cost(model: APTModel, frames: Frames) -> Inference:
 
 
 def measure_inference(
-    name_or_folder: str | Path, frames: Frames, *, kept: Path | None = None
+    name_or_folder: str | Path,
+    frames: Frames,
+    *,
+    task: str | None = None,
+    kept: Path | None = None,
 ) -> Inference | None:
     """Time a model in a process of its own.
 
@@ -176,6 +180,8 @@ def measure_inference(
     name_or_folder : str or Path
         As `aptbench.models.load_model` takes it.
     frames : Frames
+    task : str, optional
+        As `aptbench.models.load_model` takes it.
     kept : Path, optional
         File of an earlier measurement: read if it is there, else written. Its path must change
         with the model and with `measurement_identity`.
@@ -194,6 +200,7 @@ def measure_inference(
         path = Path(folder) / "frames.npz"
         _write_frames(frames[: min(BATCH, len(frames))], path)
         command = [sys.executable, "-m", "aptbench.evaluate.cost", str(name_or_folder), str(path)]
+        command += ["--task", task] if task else []
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, check=True, timeout=PATIENCE
@@ -233,10 +240,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aptbench.evaluate.cost", description=__doc__)
     parser.add_argument("model", help="name or folder of a model")
     parser.add_argument("frames", type=Path, help="archive of frames (.npz)")
+    parser.add_argument("--task", help="task whose weights are wanted")
     chosen = parser.parse_args(arguments)
     keep_freed_memory()
     try:
-        model, frames = load_model(chosen.model), _read_frames(chosen.frames)
+        model = load_model(chosen.model, task=chosen.task)
+        frames = _read_frames(chosen.frames)
         print(inference_cost(model, frames).model_dump_json())
     except AptbenchError as error:
         print(error.what, file=sys.stderr)

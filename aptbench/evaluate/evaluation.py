@@ -129,7 +129,7 @@ def evaluate_model(
         If data and task do not belong together, the model fails, or a test label of the task was
         among those that it was trained on.
     """
-    model: NamedModel = load_model(name_or_folder)  # type: ignore[assignment]
+    model: NamedModel = load_model(name_or_folder, task=task.name)  # type: ignore[assignment]
     training = training_record(model, task, dataset)
     folder = model_folder(name_or_folder)
     systems = {name: one.frames for name, one in labels_of_test(task, dataset).items()}
@@ -153,12 +153,12 @@ def evaluate_model(
     rotations = [conformance[name].value for name in _ROTATIONS]
     if None not in rotations:
         metrics[EQUIVARIANCE] = Metric(value=max(v for v in rotations if v is not None), unit="e")
-    mark = fingerprint(folder)
+    mark = fingerprint(folder, task.name)
     inference = None
     if cost:
         key = cache_key(model, mark, measurement_identity(frames))
         kept = None if cache is None or key is None else cache / key / "inference.json"
-        inference = measure_inference(folder or name_or_folder, frames, kept=kept)
+        inference = measure_inference(folder or name_or_folder, frames, task=task.name, kept=kept)
     timing: Timing = max(timings, key=lambda one: one.atoms)
     rates, spectrum, summary, assignment = None, None, None, None
     if trajectory is not None:

@@ -256,8 +256,11 @@ def predict_currents(tensors: PredictedTensors, frames: FrameSource) -> Predicti
     return PredictionRun(values, tensors.timing)
 
 
-def fingerprint(folder: Path | None) -> str | None:
-    """Return the SHA-256 over the files of a model folder, None for a model without one."""
+def fingerprint(folder: Path | None, task: str | None = None) -> str | None:
+    """Return the SHA-256 over the files of a model folder, None for a model without one.
+
+    Of what it has learned for other tasks than ``task`` nothing is taken.
+    """
     if folder is None or not folder.is_dir():
         return None
     digest = hashlib.sha256()
@@ -265,8 +268,10 @@ def fingerprint(folder: Path | None) -> str | None:
         # A card is prose: correcting it does not make another model.
         # Hidden files are checkpoints of a training that goes on.
         hidden = path.name.startswith(".") or "__pycache__" in path.parts
-        if path.is_file() and not hidden and path.name != "card.md":
-            digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        inside = path.relative_to(folder).as_posix()
+        other = inside.startswith("trained/") and not inside.startswith(f"trained/{task}/")
+        if path.is_file() and not hidden and not other and path.name != "card.md":
+            digest.update(inside.encode() + b"\0")
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import aptbench
+from aptbench.data import open_dataset
+from aptbench.errors import AlignmentError
 from aptbench.frames import LabelledFrames
 from aptbench.tasks import Task, check_split
 from aptbench.tasks.label_budget import labels_of_budget
@@ -79,6 +81,60 @@ def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -
         dataset.labelled(task.system, np.array(task.validation)) if task.validation else None
     )
     return TrainingLabels(dataset.labelled(task.system, np.array(train)), validation, provenance)
+
+
+@dataclass(frozen=True, eq=False)
+class TransferLabels:
+    """Labels of several systems to fit a model to.
+
+    Parameters
+    ----------
+    train, validation : tuple of LabelledFrames
+        One a system; the latter only select.
+    provenance : dict
+        ``task``, ``split_hash``, ``versions`` and, as `aptbench.tasks.transfer.LabelSet` writes
+        them, ``train_sets`` and ``validation_sets``.
+    """
+
+    train: tuple[LabelledFrames, ...]
+    validation: tuple[LabelledFrames, ...]
+    provenance: dict[str, Any]
+
+
+def transfer_labels(task: Task) -> TransferLabels:
+    """Return the labels of a transfer task that a model may be fitted to; its data sets are opened.
+
+    Raises
+    ------
+    AlignmentError
+        If the data are not those of the task.
+    """
+    found: dict[str, tuple[LabelledFrames, ...]] = {}
+    for part in ("train", "validation"):
+        labelled = []
+        for one in task.parts[part]:
+            dataset = open_dataset(one.dataset)
+            if dataset.content_hash != one.content_hash:
+                raise AlignmentError(
+                    f"The task {task.identity} was made for other data.",
+                    got=f"{dataset.name} {dataset.version} with content hash "
+                    f"{dataset.content_hash}",
+                    expected=one.content_hash,
+                )
+            labelled += [
+                dataset.labelled(system, np.array(labels)) for system, labels in one.labels.items()
+            ]
+        found[part] = tuple(labelled)
+    provenance = {
+        "task": task.identity,
+        "split_hash": task.split.hash,
+        **{
+            f"{part}_sets": [one.model_dump(mode="json") for one in task.parts[part]]
+            for part in ("train", "validation")
+        },
+        "versions": versions(),
+    }
+    return TransferLabels(found["train"], found["validation"], provenance)
 
 
 def versions() -> dict[str, str]:

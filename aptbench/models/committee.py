@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,16 +89,25 @@ class CommitteeModel(ABC):
         """Return what every network says, shape (network, frame, atom, pol, disp)."""
         return np.concatenate([self._members(frames[k]) for k in range(len(frames))], axis=1)
 
-    def _calibrate(self, validation: LabelledFrames | None) -> None:
+    def _calibrate(self, validation: Sequence[LabelledFrames]) -> None:
         """Fit the calibration of a trained committee to labels that it was not fitted to."""
         self.calibration_ = Calibration()
-        if validation is not None and self.committee > 1:
-            members = self._predictions(validation.frames)
-            self.calibration_ = Calibration.measure(
-                validation.frames.atomic_numbers,
-                committee_spread(members),
-                members.mean(0) - validation.apt,
-            )
+        if not validation or self.committee == 1:
+            return
+        members = [self._predictions(labels.frames) for labels in validation]
+        numbers = [labels.frames.atomic_numbers for labels in validation]
+        spreads = [committee_spread(one) for one in members]
+        errors = [one.mean(0) - labels.apt for one, labels in zip(members, validation, strict=True)]
+        if len(validation) > 1:
+            # atoms of all frames of all systems in a row
+            numbers = [np.tile(n, len(s)) for n, s in zip(numbers, spreads, strict=True)]
+            spreads = [spread.reshape(1, -1) for spread in spreads]
+            errors = [error.reshape(1, -1, 3, 3) for error in errors]
+        self.calibration_ = Calibration.measure(
+            np.concatenate(numbers),
+            np.concatenate(spreads, axis=1),
+            np.concatenate(errors, axis=1),
+        )
 
     def _write(
         self, folder: Path, content: Mapping[str, Any], provenance: Mapping[str, Any] | None

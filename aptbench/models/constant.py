@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +85,19 @@ class ConstantCharge:
         self, train: LabelledFrames, validation: LabelledFrames | None = None
     ) -> ConstantCharge:
         """Learn the mean isotropic charge of each species; there is nothing to validate."""
-        numbers = train.frames.atomic_numbers
-        isotropic = np.trace(train.apt, axis1=-2, axis2=-1) / 3
-        self.charges_ = {
-            int(z): float(isotropic[:, numbers == z].mean()) for z in np.unique(numbers)
-        }
+        return self.fit_systems([train])
+
+    def fit_systems(
+        self, train: Sequence[LabelledFrames], validation: Sequence[LabelledFrames] = ()
+    ) -> ConstantCharge:
+        """Learn from several systems together; every atom counts the same."""
+        charges: dict[int, list[Array]] = {}
+        for labels in train:
+            numbers = labels.frames.atomic_numbers
+            isotropic = np.trace(labels.apt, axis1=-2, axis2=-1) / 3
+            for z in np.unique(numbers):
+                charges.setdefault(int(z), []).append(isotropic[:, numbers == z].ravel())
+        self.charges_ = {z: float(np.concatenate(q).mean()) for z, q in sorted(charges.items())}
         return self
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:

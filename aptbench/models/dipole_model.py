@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -103,7 +103,7 @@ class DipoleModel(CommitteeModel):
         self.scales_: DipoleScales | None = None
 
     @abstractmethod
-    def _measure(self, labels: LabelledFrames) -> DipoleScales:
+    def _measure(self, systems: Sequence[LabelledFrames]) -> DipoleScales:
         """Return the scales of training labels."""
 
     @abstractmethod
@@ -183,9 +183,20 @@ class DipoleModel(CommitteeModel):
         report : callable, optional
             Called with the index of the network and its progress at every step.
         """
+        selected = () if validation is None else (validation,)
+        return self._fit([train], selected, checkpoint=checkpoint, report=report)
+
+    def _fit(
+        self,
+        train: Sequence[LabelledFrames],
+        validation: Sequence[LabelledFrames],
+        *,
+        checkpoint: Path | None,
+        report: Callable[[int, Progress], None] | None,
+    ) -> Self:
         scales = self._measure(train)
-        examples = self._examples(train, scales)
-        selection = [] if validation is None else self._examples(validation, scales)
+        examples = [one for labels in train for one in self._examples(labels, scales)]
+        selection = [one for labels in validation for one in self._examples(labels, scales)]
         graphs = cast("list[DifferentiableGraph]", [example.graph for example in examples])
 
         def make_learner() -> nn.Module:

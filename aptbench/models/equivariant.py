@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -139,9 +139,21 @@ class EquivariantModel(CommitteeModel):
         report : callable, optional
             Called with the index of the network and its progress at every step.
         """
-        normalization = Normalization.measure(train)
-        examples = self._examples(train, normalization)
-        selection = [] if validation is None else self._examples(validation, normalization)
+        selected = () if validation is None else (validation,)
+        return self.fit_systems([train], selected, checkpoint=checkpoint, report=report)
+
+    def fit_systems(
+        self,
+        train: Sequence[LabelledFrames],
+        validation: Sequence[LabelledFrames] = (),
+        *,
+        checkpoint: Path | None = None,
+        report: Callable[[int, Progress], None] | None = None,
+    ) -> EquivariantModel:
+        """Train on several systems together, frame by frame; the parameters are those of `fit`."""
+        normalization = Normalization.measure(*train)
+        examples = [one for labels in train for one in self._examples(labels, normalization)]
+        selection = [one for labels in validation for one in self._examples(labels, normalization)]
 
         def make_network() -> EquivariantNetwork:
             network = EquivariantNetwork(len(normalization.species), self.network)

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +25,8 @@ CHECKPOINT = ".checkpoint"
 
 def fit_model(
     model: TrainableModel,
-    train: LabelledFrames,
-    validation: LabelledFrames | None = None,
+    train: LabelledFrames | Sequence[LabelledFrames],
+    validation: LabelledFrames | Sequence[LabelledFrames] | None = None,
     *,
     checkpoint_folder: Path | None = None,
     report: Callable[[int, Progress], None] | None = None,
@@ -38,8 +38,9 @@ def fit_model(
     model : TrainableModel
         Fitted in place. If its ``fit`` has the keywords ``checkpoint`` and ``report``, a run that
         was stopped goes on where it was, and progress is passed on.
-    train : LabelledFrames
-    validation : LabelledFrames, optional
+    train : LabelledFrames, or a sequence of them
+        Of one system, or of several: then the model needs ``fit_systems``.
+    validation : the same, optional
         Only selects.
     checkpoint_folder : Path, optional
         Where the checkpoints of a long training go; none are written if None.
@@ -65,6 +66,15 @@ def fit_model(
     1
     """
     fit: Any = model.fit
+    if not isinstance(train, LabelledFrames):
+        fit = getattr(model, "fit_systems", None)
+        if fit is None:
+            raise InputError(
+                f"The model {getattr(model, 'name', model)!r} learns from one system only.",
+                got=f"{len(train)} systems",
+                expected="a method fit_systems(train, validation) with sequences of LabelledFrames",
+            )
+        validation = validation or ()
     last: dict[int, Progress] = {}
     keywords: dict[str, Any] = {}
     if "report" in inspect.signature(fit).parameters:
@@ -96,15 +106,15 @@ def fit_model(
     return summary
 
 
-def load_untrained(name_or_folder: str | Path) -> TrainableModel:
-    """Load a model without what it has learned, ready to be fitted.
+def load_untrained(name_or_folder: str | Path, task: str | None = None) -> TrainableModel:
+    """Load a model without what it has learned, ready to be fitted; see `load_model` for the task.
 
     Raises
     ------
     InputError
         If it cannot be trained, or as `aptbench.models.load_model`.
     """
-    loaded = load_model(name_or_folder, trained=False)
+    loaded = load_model(name_or_folder, trained=False, task=task)
     if not isinstance(loaded, TrainableModel):
         raise InputError(
             f"The model {str(name_or_folder)!r} cannot be trained.",

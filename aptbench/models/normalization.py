@@ -33,15 +33,22 @@ class Normalization:
     scale: npt.NDArray[np.float64]
 
     @classmethod
-    def measure(cls, labels: LabelledFrames) -> Normalization:
-        """Measure on training labels."""
-        numbers = labels.frames.atomic_numbers
-        components = to_irreps(labels.apt)
-        species = tuple(int(z) for z in np.unique(numbers))
-        mean = np.array([components[:, numbers == z, 0].mean() for z in species])
+    def measure(cls, *systems: LabelledFrames) -> Normalization:
+        """Measure on training labels, of several systems together."""
+        numbers = [labels.frames.atomic_numbers for labels in systems]
+        components = [to_irreps(labels.apt) for labels in systems]
+        species = tuple(int(z) for z in np.unique(np.concatenate(numbers)))
+
+        def of(z: int) -> npt.NDArray[np.float64]:
+            parts = [c[:, n == z] for c, n in zip(components, numbers, strict=True)]
+            if len(parts) == 1:
+                return parts[0]
+            return np.concatenate([part.reshape(1, -1, 9) for part in parts], axis=1)
+
+        mean = np.array([of(z)[..., 0].mean() for z in species])
         scale = np.empty((len(species), 3))
         for s, z in enumerate(species):
-            part = components[:, numbers == z]
+            part = of(z)
             for degree, columns in SLICES.items():
                 centred = part[..., columns] - (mean[s] if degree == 0 else 0.0)
                 # a floor for labels without spread, such as a single frame of one atom

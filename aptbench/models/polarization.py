@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
 import numpy as np
 from torch import Tensor, nn
 
 from aptbench.frames import Frames, LabelledFrames
+from aptbench.models.constant import ConstantCharge
 from aptbench.models.differentiable_graph import DifferentiableGraph
 from aptbench.models.dipole_model import DipoleModel, DipoleScales
 from aptbench.models.dipole_network import DipoleNetwork, vectors_and_gradient
 from aptbench.models.protocol import Array
+from aptbench.models.training import Progress
 
 
 class PolarizationModel(DipoleModel):
@@ -33,15 +39,28 @@ class PolarizationModel(DipoleModel):
 
     default_name = "e3nn-polarization"
 
-    def _measure(self, labels: LabelledFrames) -> DipoleScales:
-        numbers = labels.frames.atomic_numbers
-        species = tuple(int(z) for z in np.unique(numbers))
-        isotropic = np.trace(labels.apt, axis1=-2, axis2=-1) / 3
-        charges = tuple(float(isotropic[:, numbers == z].mean()) for z in species)
+    def fit_systems(
+        self,
+        train: Sequence[LabelledFrames],
+        validation: Sequence[LabelledFrames] = (),
+        *,
+        checkpoint: Path | None = None,
+        report: Callable[[int, Progress], None] | None = None,
+    ) -> Self:
+        """Train on several systems together, frame by frame; the parameters are those of `fit`."""
+        return self._fit(train, validation, checkpoint=checkpoint, report=report)
+
+    def _measure(self, systems: Sequence[LabelledFrames]) -> DipoleScales:
+        charge = ConstantCharge(neutral=False).fit_systems(systems).charges_
+        species, charges = tuple(charge), tuple(charge.values())
         scales = DipoleScales(species, charges, species, 1.0)
-        rest = labels.apt - self._charges(labels.frames, scales)[:, None, None] * np.eye(3)
+        rest = [
+            labels.apt - self._charges(labels.frames, scales)[:, None, None] * np.eye(3)
+            for labels in systems
+        ]
         # a floor for labels without spread; the length that goes with it is one angstrom
-        unit = max(float(np.sqrt(np.mean(rest**2))), 1e-4)
+        squares = np.concatenate([np.ravel(one) for one in rest]) ** 2
+        unit = max(float(np.sqrt(np.mean(squares))), 1e-4)
         return DipoleScales(species, charges, species, unit)
 
     def _charges(self, frames: Frames, scales: DipoleScales) -> Array:

@@ -95,7 +95,9 @@ def available_models() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def load_model(name_or_folder: str | Path, *, trained: bool = True) -> APTModel:
+def load_model(
+    name_or_folder: str | Path, *, trained: bool = True, task: str | None = None
+) -> APTModel:
     """Load a model by its name or from its folder.
 
     Parameters
@@ -106,6 +108,9 @@ def load_model(name_or_folder: str | Path, *, trained: bool = True) -> APTModel:
     trained : bool
         False: without what it has learned, ready for ``fit``, if its class tells the two apart
         by a class method ``untrained(folder, **parameters)``.
+    task : str, optional
+        As in ``molecules-dft/known-groups``: what it has learned for this task, if that is kept
+        (see `weights_folder`), and else what it has learned.
 
     Returns
     -------
@@ -124,13 +129,13 @@ def load_model(name_or_folder: str | Path, *, trained: bool = True) -> APTModel:
     text = str(name_or_folder)
     baselines = _baselines()
     if baselines is not None and text in {path.parent.name for path in _folders(baselines)}:
-        return _from_folder(baselines / text, trained)
+        return _from_folder(baselines / text, trained, task)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == text:
             return _from_entry_point(point)
     path = Path(name_or_folder).expanduser()
     if path.is_dir():
-        return _from_folder(path, trained)
+        return _from_folder(path, trained, task)
     if isinstance(name_or_folder, Path) or len(path.parts) > 1:
         raise InputError(
             "There is no model folder at this path.",
@@ -148,6 +153,16 @@ def model_folder(name_or_folder: str | Path) -> Path | None:
         return baselines / str(name_or_folder)
     path = Path(name_or_folder).expanduser()
     return path if path.is_dir() else None
+
+
+def weights_folder(folder: Path, task: str | None) -> Path:
+    """Return where a model folder keeps what it has learned for a task.
+
+    ``trained/DATASET/SPLIT``, if there is such a folder, else the folder itself: one model may be
+    trained for several tasks, and the first needs no more than the folder.
+    """
+    own = folder / "trained" / (task or "").partition("@")[0]
+    return own if task and own.is_dir() else folder
 
 
 def _baselines() -> Path | None:
@@ -176,7 +191,7 @@ def _from_entry_point(point: EntryPoint) -> APTModel:
     return _named(model, point.name)
 
 
-def _from_folder(folder: Path, trained: bool) -> APTModel:
+def _from_folder(folder: Path, trained: bool, task: str | None = None) -> APTModel:
     folder = folder.resolve()
     spec = ModelFolder.read(folder)
     module_name, class_name = spec.class_path.split(":")
@@ -201,7 +216,10 @@ def _from_folder(folder: Path, trained: bool) -> APTModel:
     try:
         make = getattr(cls, "from_folder", None)
         make = make if trained else getattr(cls, "untrained", make)
-        model = make(folder, **spec.parameters) if make else cls(**spec.parameters)
+        place = weights_folder(folder, task)
+        if not trained and not any(place.glob("*.yaml")):
+            place = folder  # the settings of the training are those of the model
+        model = make(place, **spec.parameters) if make else cls(**spec.parameters)
     except TypeError as error:
         raise InputError(
             f"The model {spec.name!r} refuses its parameters.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from torch import Tensor, nn
 
@@ -40,7 +42,8 @@ class WannierNetworkModel(DipoleModel):
 
     default_name = "wannier-e3nn"
 
-    def _measure(self, labels: LabelledFrames) -> DipoleScales:
+    def _measure(self, systems: Sequence[LabelledFrames]) -> DipoleScales:
+        (labels,) = systems
         numbers = labels.frames.atomic_numbers
         centroids = wannier_centroids(labels.frames, _centers(labels))
         count = np.zeros(len(numbers), np.int64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -11,7 +13,15 @@ from pathlib import Path
 import pytest
 
 from aptbench.board import build_site
+from aptbench.board.submission import Submission, write_submission
 from aptbench.errors import AlignmentError, InputError
+from aptbench.evaluate.comparison import (
+    Comparison,
+    Gap,
+    Place,
+    read_comparison,
+    write_comparison,
+)
 from aptbench.evaluate.result import (
     Cost,
     Data,
@@ -19,6 +29,7 @@ from aptbench.evaluate.result import (
     Metric,
     Model,
     Result,
+    SystemScores,
     Training,
     write_result,
 )
@@ -88,8 +99,8 @@ def results(tmp_path: Path) -> Path:
 
 
 def rows(page: str, number: int = 0) -> list[str]:
-    """Names in one of the tables of a page."""
-    table = page.split("<table")[number + 1].split("</table>")[0]
+    """Names in one of the tables of a page, after that of all tasks."""
+    table = page.split("<table")[number + 2].split("</table>")[0]
     return re.findall(r'<th scope="row" data-value="([^"]*)"', table)
 
 
@@ -110,7 +121,7 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     page = index.read_text()
     assert "http" not in page
     links = re.findall(r'href="([^"#]+)"', page)
-    assert set(links) == {"models/a.html"}
+    assert set(links) == {"models/a.html", "results.json"}
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
@@ -173,6 +184,118 @@ def test_a_damaged_result_is_named(results: Path, tmp_path: Path) -> None:
         build_site(results, tmp_path / "site")
 
 
+def compared(tmp_path: Path) -> Path:
+    """Write a comparison in which ``c`` is not told apart from ``a``; return its folder."""
+    places = (
+        Place(model="a", value=0.01, group=1),
+        Place(
+            model="c",
+            value=0.02,
+            group=1,
+            to_best=Gap(value=0.01, low=-0.001, high=0.02, p=0.07),
+            to_leader=Gap(value=0.01, low=-0.001, high=0.02, p=0.07),
+        ),
+        Place(model="b", value=0.05, group=2, to_best=Gap(value=0.04, low=0.03, high=0.05, p=0.0)),
+    )
+    comparison = Comparison(
+        task="synthetic/iid@1",
+        metric="rmse",
+        unit="e",
+        test_frames=3,
+        confidence=0.95,
+        level=0.05,
+        noise_floor=0.0014,
+        places=places,
+    )
+    write_comparison(comparison, tmp_path / "comparisons")
+    return tmp_path / "comparisons"
+
+
+def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Path) -> None:
+    page = build_site(results, tmp_path / "site", comparisons=compared(tmp_path)).read_text()
+    overview = page.split("</table>")[0]
+    assert "<td>a, c</td>" in overview
+    scores = page.split("<table")[2].split("</table>")[0]
+    assert re.findall(r'<td data-value="(\d)"', scores) == ["1", "1", "2"]
+    assert "0.0100 above the best" in page
+    assert "adjusted p = 0.07" in page
+    assert "<tfoot>" in page
+    assert "0.0014" in page.split("<tfoot>")[1]
+    # a comparison of another version of the task says nothing of this one
+    other = read_comparison(tmp_path / "comparisons" / "synthetic" / "iid.json")
+    write_comparison(other.model_copy(update={"task": "synthetic/iid@2"}), tmp_path / "comparisons")
+    page = build_site(results, tmp_path / "s2", comparisons=tmp_path / "comparisons").read_text()
+    assert "<tfoot>" not in page
+
+
+def test_the_same_inputs_give_the_same_bytes(results: Path, tmp_path: Path) -> None:
+    first = build_site(results, tmp_path / "one")
+    second = build_site(results, tmp_path / "two")
+    assert first.read_bytes() == second.read_bytes()
+    data = (first.parent / "results.json").read_bytes()
+    assert hashlib.sha256(data).hexdigest()[:16] in first.read_text()
+    assert [one["model"]["name"] for one in json.loads(data)] == ["a", "b", "c"]
+
+
+def test_systems_of_a_task_have_a_table(tmp_path: Path) -> None:
+    systems = {
+        name: SystemScores(test_frames=2, metrics={"rmse": Metric(value=value, unit="e")})
+        for name, value in (("hcn", 0.011), ("co2", 0.022))
+    }
+    write_result(
+        result("a", 0.01, systems=systems), tmp_path / "r" / "synthetic" / "iid" / "a.json"
+    )
+    page = build_site(tmp_path / "r", tmp_path / "site").read_text()
+    assert "System by system" in page
+    for text in ("hcn", "0.0110", "co2", "0.0220"):
+        assert text in page
+
+
+def test_what_was_submitted_is_said_and_is_text(results: Path, tmp_path: Path) -> None:
+    said = {
+        "name": "a",
+        "title": "<script>alert(1)</script>",
+        "description": "A **model**. <script>alert(2)</script>",
+        "authors": [{"name": "Ada <b>E</b>", "orcid": "0000-0002-1825-0097"}],
+        "license": "MIT",
+        "framework": "numpy",
+        "url": "https://example.org/a",
+        "training": [],
+        "predictions": [
+            {"task": "synthetic/iid@1", "file": "p.npz", "sha256": 64 * "0", "bytes": 1}
+        ],
+    }
+    write_submission(Submission.model_validate(said), tmp_path / "submissions" / "a")
+    index = build_site(results, tmp_path / "site", submissions=tmp_path / "submissions")
+    page, card = index.read_text(), (index.parent / "models" / "a.html").read_text()
+    assert page.count(">submitted<") == 1
+    assert "<strong>model</strong>" in card
+    assert "0000-0002-1825-0097" in card
+    assert "<script>alert" not in page + card
+    assert "<b>" not in card
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"), [("", ["a", "c", "b", "d"]), ("of A", ["a", "b"]), ("zz", ["b"])]
+)
+def test_typing_filters_and_trivial_models_stay(
+    results: Path, tmp_path: Path, dom: Callable[[Path, str], str], typed: str, shown: list[str]
+) -> None:
+    write_result(result("d", 0.03), results / "synthetic" / "iid" / "d.json")
+    script = (
+        f"const i = document.querySelector('.filter input'); i.value = '{typed}';"
+        "i.dispatchEvent(new Event('input', {bubbles: true}));"
+    )
+    page = dom(build_site(results, tmp_path / "site"), script)
+    table = page.split("<table")[2].split("</table>")[0]
+    visible = [row for row in table.split("<tr")[2:] if "hidden" not in row.split(">")[0]]
+    names = [re.search(r'data-value="([^"]*)"', row) for row in visible]
+    assert sorted(name[1] for name in names if name) == sorted(shown)
+    assert ("trivial ones always stay" in page.split("</section>")[0].split("<script>")[0]) is bool(
+        typed
+    )
+
+
 def test_without_results_the_page_says_how_to_make_some(tmp_path: Path) -> None:
     assert "No results yet" in build_site(tmp_path, tmp_path / "site").read_text()
 
@@ -228,7 +351,7 @@ def test_a_click_sorts(
     script = "".join(f"document.querySelectorAll('th button')[{k}].click();" for k in clicks)
     page = dom(build_site(results, tmp_path / "site"), script)
     assert rows(page) == order
-    scores = page.split("</table>")[0]
+    scores = page.split("</table>")[1]
     assert re.findall(r'<th scope="col"[^>]*aria-sort="(\w+)"', scores) == [state]
 
 
@@ -247,7 +370,7 @@ def test_costs_sort_by_what_is_good(
     clicks: list[int],
     order: list[str],
 ) -> None:
-    buttons = "document.querySelectorAll('table')[1].querySelectorAll('th button')"
+    buttons = "document.querySelectorAll('table')[2].querySelectorAll('th button')"
     script = "".join(f"{buttons}[{k}].click();" for k in clicks)
     page = dom(build_site(results, tmp_path / "site"), script)
     assert rows(page, 1) == order
