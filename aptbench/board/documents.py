@@ -31,12 +31,14 @@ def document_blocks(project: Path) -> dict[str, str]:
     blocks = {"protocols": _protocols(), **learning_blocks(project), **published_blocks(project)}
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
     blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
+    blocks["coverage"] = "Not measured yet: `python benchmarks/coverage.py`."
     blocks["two-programs"] = "Not measured yet: `python benchmarks/two_programs.py`."
     blocks["training-variants"] = "Not measured yet: `python benchmarks/training_variants.py`."
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
         "periodic-field": _seam,
+        "coverage": _coverage,
         "published-network": published_network_table,
         "read-speed": read_speed_table,
         "training-variants": _variants,
@@ -85,6 +87,21 @@ def _intervals(rows: list[dict[str, Any]]) -> str:
     ]
     note = f"95 % intervals, {rows[0]['trials']} currents each:"
     return f"{note}\n\n{markdown_table(head, body)}"
+
+
+def _coverage(rows: list[dict[str, Any]]) -> str:
+    head = ["frames", "correlation time / frames", "block / frames", "covered", "told apart"]
+    body = [
+        (
+            row["frames"],
+            row["memory"] or "none",
+            row["block"],
+            f"{row['coverage']:.3f}",
+            f"{row['told_apart']:.3f}",
+        )
+        for row in rows
+    ]
+    return f"{rows[0]['trials']} trials each:\n\n{markdown_table(head, body)}"
 
 
 def _cost(rows: list[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from aptbench.board.dataset_table import dataset_table_blocks
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
+from aptbench.evaluate.comparison import comparison_path, read_comparison
 from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.result import Result
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
@@ -26,14 +27,15 @@ def readme_blocks(project: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``data``, ``results``, ``cost`` and, where they were measured, ``uncertainty``, ``spectra``
-        and ``published-water``.
+        ``data``, ``results``, ``winners``, ``cost`` and, where they were measured,
+        ``uncertainty``, ``spectra`` and ``published-water``.
     """
     blocks = dataset_table_blocks(project)
     results = archived_results(project / "leaderboard" / "results")
     if results:
         blocks["results"] = _results(results)
         blocks["cost"] = _costs(results)
+        blocks["winners"] = _winners(project, results)
         if uncertainty_columns(results):
             blocks["uncertainty"] = _uncertainties(results)
     spectra = project / "leaderboard" / "spectra" / "water" / "spectrum.json"
@@ -60,6 +62,37 @@ def _results(results: list[Result]) -> str:
         names = [c.heading + (f" / {c.unit}" if c.unit else "") for c in head]
         parts.append(f"Task `{task}`, test labels:\n\n" + markdown_table(["model", *names], body))
     return "\n\n".join(parts)
+
+
+def _winners(project: Path, results: list[Result]) -> str:
+    rows = []
+    for task in sorted({result.task for result in results}):
+        path = comparison_path(project / "leaderboard" / "comparisons", task.partition("@")[0])
+        if not path.is_file() or (found := read_comparison(path)).task != task:
+            continue
+        first, *rest = found.groups
+        best = first[0]
+        ends = "" if best.low is None else f" [{number(best.low)}, {number(best.high or 0)}]"
+        behind = "–"
+        if rest and rest[0][0].to_best is not None:
+            gap = rest[0][0].to_best
+            p = "" if gap.p is None else f", p {'< 0.001' if gap.p < 0.001 else f'= {gap.p:.3f}'}"
+            behind = f"`{rest[0][0].model}`, +{number(gap.value)}{p}"
+        trivial = [place.value for place in found.places if place.trivial]
+        rows.append(
+            (
+                f"`{task}`",
+                ", ".join(f"`{place.model}`" for place in first),
+                f"{number(best.value)}{ends}",
+                behind,
+                number(min(trivial)) if trivial else "–",
+                "–" if found.noise_floor is None else number(found.noise_floor),
+            )
+        )
+    if not rows:
+        return "Not compared yet: `aptbench compare --write`."
+    head = ["task", "best", "RMSE / e", "next that is told apart", "best trivial / e", "noise / e"]
+    return markdown_table(head, rows, numbers=False)
 
 
 def _costs(results: list[Result]) -> str:

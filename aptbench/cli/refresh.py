@@ -53,6 +53,7 @@ def _documents(project: Path) -> list[Path]:
     """Pages of ``docs`` whose tables are made here; the others have a script of their own."""
     names = (
         "spectra",
+        "statistics",
         "engines",
         "learning-curves",
         "published-water",
