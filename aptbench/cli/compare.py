@@ -42,6 +42,7 @@ def compare(
     from aptbench.data import open_dataset, root
     from aptbench.errors import InputError, UnknownNameError
     from aptbench.evaluate.comparison import archived_means, compare_models, write_comparison
+    from aptbench.evaluate.table import number
     from aptbench.tasks import available_tasks, load_task
 
     folder = results or root() / "leaderboard" / "results"
@@ -82,7 +83,8 @@ def compare(
     for one in found:
         console.print(_table(one))
         if one.noise_floor is not None:
-            console.print(f"Noise of the labels: {one.noise_floor:.4f} {one.unit}", style="dim")
+            floor = number(one.noise_floor)
+            console.print(f"Noise of the labels: {floor} {one.unit}", style="dim")
     console.print(
         "Models of a group are not told apart from its best one (paired bootstrap, "
         "Holm-adjusted p above 0.05).",
