@@ -15,7 +15,6 @@ from aptbench.board.submission import (
     OtherData,
     PredictionFile,
     Submission,
-    TaskLabels,
     read_submission,
 )
 from aptbench.board.submission_pack import file_facts
@@ -242,26 +241,14 @@ def _refuse_misfits(task: Task, dataset: Dataset, predictions: dict[str, Predict
 
 def _training(submission: Submission, task: Task) -> Training:
     """Return what the entrant says, after comparing it with the test of the task."""
-    test = {
-        (one.content_hash, system, label)
-        for one in task.parts["test"]
-        for system, labels in one.labels.items()
-        for label in labels
-    }
-    own = {
-        (one.content_hash, system, label)
-        for part in ("train", "validation")
-        for one in task.parts[part]
-        for system, labels in one.labels.items()
-        for label in labels
-    }
+    test, own = _labels(task, "test"), _labels(task, "train", "validation")
     inside, note = True, []
     for said in submission.training:
         if isinstance(said, OtherData):
             inside = False
             note.append(f"{said.source} ({said.content})")
             continue
-        used = _labels_of(said)
+        used = _labels(load_task(said.task), *said.parts)
         if used & test:
             raise InputError(
                 f"The model says that it was trained on labels of the test of {task.identity}.",
@@ -279,11 +266,11 @@ def _training(submission: Submission, task: Task) -> Training:
     )
 
 
-def _labels_of(said: TaskLabels) -> set[tuple[str, str, int]]:
-    task = load_task(said.task)
+def _labels(task: Task, *parts: str) -> set[tuple[str, str, int]]:
+    """Return content hash, system and index of the labels of some parts of a task."""
     return {
         (one.content_hash, system, label)
-        for part in said.parts
+        for part in parts
         for one in task.parts[part]
         for system, labels in one.labels.items()
         for label in labels

@@ -13,8 +13,9 @@ from aptbench.cli.progress import training_bar
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command("learn")(learn)
+    app.command("select")(select)
 
 
 def learn(
@@ -35,6 +36,10 @@ def learn(
         typer.Option(
             min=1, help="Networks in a committee, to save time; its own number if left out."
         ),
+    ] = None,
+    selection: Annotated[
+        Path | None,
+        typer.Option(help="File of 'aptbench select': the order in which labels are spent."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results; reports/learning-TASK if left out.")
@@ -62,25 +67,66 @@ def learn(
     from aptbench.models import available_models
     from aptbench.models.allocator import keep_freed_memory
     from aptbench.tasks import load_task
+    from aptbench.tasks.data_selection import read_selection
 
     keep_freed_memory()
     definition = load_task(task)
+    chosen = None if selection is None else read_selection(selection)
+    most = len(definition.train if chosen is None else chosen.labels)
     curve = measure_learning_curve(
         definition,
         open_dataset(definition.dataset),
         list(dict.fromkeys(model or available_models())),
-        labels or default_budgets(len(definition.train)),
+        labels or default_budgets(most),
         repeats=repeats,
+        selection=chosen,
         committee=committee,
         cache=root() / "reports" / ".learning" if cache else None,
         threads=threads,
         label_noise=noise or None,
         watch=_watch,
     )
-    folder = out or root() / "reports" / f"learning-{definition.name.replace('/', '-')}"
+    name = definition.name.replace("/", "-") + (f"-{chosen.name}" if chosen else "")
+    folder = out or root() / "reports" / f"learning-{name}"
     write_learning_files(curve, folder)
     typer.echo(curve.model_dump_json(indent=2) if as_json else learning_table(curve))
     typer.echo(f"Figure, CSV and JSON: {folder}", err=True)
+
+
+def select(
+    task: Annotated[str, typer.Argument(help="Name of a task within one system.")],
+    method: Annotated[
+        str, typer.Option(help="in-time, chronological, random, or farthest.")
+    ] = "in-time",
+    seed: Annotated[int, typer.Option(min=0, help="Of a method that draws.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; reports/selection-... if left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the selection as JSON.")] = False,
+) -> None:
+    """Order the pool of training labels of a task, for the data-selection track.
+
+    No label is looked at. An own method writes a file of the same form.
+
+    Example: aptbench select water/iid --method farthest --out mine.json
+    """
+    from aptbench.data import open_dataset, root
+    from aptbench.tasks import check_split, load_task
+    from aptbench.tasks.data_selection import select as order
+    from aptbench.tasks.data_selection import write_selection
+
+    definition = load_task(task)
+    dataset = open_dataset(definition.dataset)
+    check_split(definition.within, dataset)
+    at = dataset.label_frames(definition.system)[list(definition.train)]
+    frames, times = dataset.trajectory(definition.system)[at], dataset.times(definition.system)[at]
+    found = order(definition, frames, times, method, seed=seed)
+    name = f"selection-{definition.name.replace('/', '-')}-{found.name}.json"
+    path = write_selection(found, out or root() / "reports" / name)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        typer.echo(f"{path}: {' '.join(map(str, found.labels))}")
 
 
 def default_budgets(most: int) -> list[int]:

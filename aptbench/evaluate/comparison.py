@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.evaluate.predictions import read_task_predictions
 from aptbench.evaluate.scoring import BOOTSTRAP, accumulate_predictions
+from aptbench.json_file import read_json
 from aptbench.metrics import BlockBootstrap, score_means
 from aptbench.metrics.scoring import Means
 from aptbench.metrics.significance import Difference, rank
@@ -235,20 +236,7 @@ def read_comparison(path: str | Path) -> Comparison:
     InputError
         If it is absent or damaged.
     """
-    path = Path(path)
-    try:
-        return Comparison.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "There is no such comparison.", got=path, do="make it with: aptbench compare TASK"
-        ) from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise InputError(
-            f"The comparison {path} is damaged.",
-            got=f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}",
-            do="make it anew with: aptbench compare TASK",
-        ) from None
+    return read_json(Comparison, path, "comparison", "make it with: aptbench compare TASK --write")
 
 
 def _is_trivial(means: Means, bootstrap: BlockBootstrap) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aptbench.atomic import write_atomically
-from aptbench.errors import InputError
 from aptbench.evaluate.result import Data, Metric
+from aptbench.json_file import read_json
 
 SCHEMA_VERSION = 1
 
@@ -80,6 +80,8 @@ class LearningCurve(_Part):
         Root mean square error of the labels themselves in e, if it is known.
     committee : int or None
         Largest number of networks in a model; None where every model had its own number.
+    selection : str or None
+        Name of the order in which labels were spent, if it is not `nested_order`.
     points : list of Point
     versions : dict of str to str
     """
@@ -94,6 +96,7 @@ class LearningCurve(_Part):
     bands: dict[str, Band]
     label_noise: float | None = Field(default=None, gt=0)
     committee: int | None = Field(default=None, ge=1)
+    selection: str | None = None
     points: list[Point]
     versions: dict[str, str]
 
@@ -158,17 +161,4 @@ def read_learning_curve(path: str | Path) -> LearningCurve:
     InputError
         If the file is absent, is not JSON, or does not have the fields of `LearningCurve`.
     """
-    path = Path(path)
-    try:
-        return LearningCurve.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "There is no such learning curve.", got=path, do="make it with 'aptbench learn'"
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"The learning curve {path} is not valid.",
-            got=f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
-            do="make it anew with 'aptbench learn'",
-        ) from None
+    return read_json(LearningCurve, path, "learning curve", "make it with 'aptbench learn'")

@@ -32,6 +32,7 @@ from aptbench.models.registry import ModelFolder
 from aptbench.spectra import uniform_time_step
 from aptbench.spectra.band_filter import BandFilter, band_velocities
 from aptbench.tasks import Task
+from aptbench.tasks.data_selection import DataSelection
 from aptbench.tasks.label_budget import check_budgets
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def measure_learning_curve(
     budgets: Sequence[int],
     *,
     repeats: int = 1,
+    selection: DataSelection | None = None,
     committee: int | None = None,
     cache: Path | None = None,
     threads: int | None = None,
@@ -129,7 +131,7 @@ def measure_learning_curve(
             got=f"{len(models)} models, budgets {budgets}, {repeats} repeats",
         )
     check_budgets(task, budgets)
-    labels = {n: training_labels(task, dataset, n) for n in budgets}
+    labels = {n: training_labels(task, dataset, n, selection) for n in budgets}
     test = labels_of_test(task, dataset)[task.system]
     bands = _bands(task, dataset, test)
     frames = frames_of_test(task, dataset)[task.system]
@@ -169,6 +171,7 @@ def measure_learning_curve(
         bands=bands,
         label_noise=label_noise,
         committee=committee,
+        selection=None if selection is None else selection.name,
         points=points,
         versions=versions(),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aptbench.atomic import write_atomically
-from aptbench.errors import InputError
+from aptbench.json_file import read_json
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -306,14 +306,4 @@ def read_result(path: str | Path) -> Result:
     InputError
         If the file is absent, is not JSON, or does not have the fields of `Result`.
     """
-    path = Path(path)
-    try:
-        return Result.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("There is no such result file.", got=path) from None
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise InputError(f"The result file {path} is not valid.", got=faults) from None
+    return read_json(Result, path, "result file")

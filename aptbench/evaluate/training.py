@@ -13,6 +13,7 @@ from aptbench.data import open_dataset
 from aptbench.errors import AlignmentError
 from aptbench.frames import LabelledFrames
 from aptbench.tasks import Task, check_split
+from aptbench.tasks.data_selection import DataSelection, check_selection
 from aptbench.tasks.label_budget import labels_of_budget
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ class TrainingLabels:
     provenance: dict[str, Any]
 
 
-def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -> TrainingLabels:
+def training_labels(
+    task: Task,
+    dataset: Dataset,
+    n_labels: int | None = None,
+    selection: DataSelection | None = None,
+) -> TrainingLabels:
     """Return the labels of a task that a model may be fitted to.
 
     Parameters
@@ -53,6 +59,8 @@ def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -
     n_labels : int, optional
         Budget of training labels, the first ones of
         `aptbench.tasks.label_budget.nested_order`; all if None.
+    selection : DataSelection, optional
+        Spends the budget instead: its first labels.
 
     Raises
     ------
@@ -64,7 +72,11 @@ def training_labels(task: Task, dataset: Dataset, n_labels: int | None = None) -
     check_split(task.within, dataset)
     label_frames = dataset.label_frames(task.system)
     times = dataset.times(task.system)[label_frames]
-    train = labels_of_budget(task, times, n_labels)
+    if selection is None:
+        train = labels_of_budget(task, times, n_labels)
+    else:
+        check_selection(selection, task)
+        train = selection.first(n_labels)
     provenance = {
         "task": task.identity,
         "dataset": {"name": dataset.name, "version": dataset.version},

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
+from aptbench.json_file import read_json
 from aptbench.tasks.environments import environment_vectors
 from aptbench.tasks.label_budget import nested_order
 from aptbench.tasks.task import Task
@@ -64,6 +65,22 @@ class DataSelection(BaseModel):
             labels=tuple(task.train[k] for k in order),
         )
 
+    def first(self, n_labels: int | None) -> tuple[int, ...]:
+        """Return the labels of a budget, all if None.
+
+        Raises
+        ------
+        InputError
+            If the selection is not that long.
+        """
+        if n_labels is not None and not 1 <= n_labels <= len(self.labels):
+            raise InputError(
+                f"The selection {self.name!r} has no such budget.",
+                got=n_labels,
+                expected=f"1 to {len(self.labels)}",
+            )
+        return tuple(sorted(self.labels[:n_labels]))
+
 
 def read_selection(path: str | Path) -> DataSelection:
     """Read the file of a selection.
@@ -73,19 +90,7 @@ def read_selection(path: str | Path) -> DataSelection:
     InputError
         If it is absent, is not JSON, or does not have the fields of `DataSelection`.
     """
-    path = Path(path)
-    try:
-        return DataSelection.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "There is no such selection.", got=path, do="make one with: aptbench select"
-        ) from None
-    except ValidationError as error:
-        fault = error.errors()[0]
-        raise InputError(
-            f"The selection {path} is not valid.",
-            got=f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}",
-        ) from None
+    return read_json(DataSelection, path, "selection")
 
 
 def write_selection(selection: DataSelection, path: str | Path) -> Path:

@@ -12,13 +12,13 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
+from aptbench.json_file import read_json
 from aptbench.tasks.audit import audit_split
 
 if TYPE_CHECKING:
@@ -96,21 +96,9 @@ def read_split(path: str | Path) -> Split:
     InputError
         If the file is absent, is not JSON, or does not have the fields of `Split`.
     """
-    path = Path(path)
-    try:
-        return Split.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "There is no such split file.",
-            got=path,
-            do="write one with: aptbench split DATASET --name NAME",
-        ) from None
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise InputError(f"The split file {path} is not valid.", got=faults) from None
+    return read_json(
+        Split, path, "split file", "write one with: aptbench split DATASET --name NAME"
+    )
 
 
 def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> Path:

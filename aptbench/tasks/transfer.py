@@ -14,11 +14,11 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationError,
 )
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
+from aptbench.json_file import read_json
 
 Axis = Literal[
     "temperature",
@@ -200,19 +200,7 @@ def read_transfer(path: str | Path) -> TransferSplit:
     InputError
         If the file is absent, is not JSON, or does not have the fields of `TransferSplit`.
     """
-    path = Path(path)
-    try:
-        return TransferSplit.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            "There is no such transfer split.", got=path, do="write one with: aptbench transfer"
-        ) from None
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()
-        )
-        raise InputError(f"The transfer split {path} is not valid.", got=faults) from None
+    return read_json(TransferSplit, path, "transfer split", "write one with: aptbench transfer")
 
 
 def write_transfer(transfer: TransferSplit, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -70,7 +70,7 @@ def test_models_are_grouped_and_trivial_ones_marked(results: Path, task: Task) -
     assert path == results / "comparisons" / f"{TASK}.json"
     assert read_comparison(path) == found
     path.write_text("{}")
-    with pytest.raises(InputError, match=r"iid\.json is damaged"):
+    with pytest.raises(InputError, match=r"iid\.json is not valid"):
         read_comparison(path)
     with pytest.raises(InputError, match="aptbench compare"):
         read_comparison(results / "absent.json")

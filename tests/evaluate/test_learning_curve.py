@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from aptbench.board.learning import band_table, learning_blocks, learning_table
+from aptbench.cli.main import build_app
 from aptbench.data import Dataset, open_dataset
-from aptbench.errors import InputError
+from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate import learning_run
 from aptbench.evaluate.learning_curve import (
     LearningCurve,
@@ -24,6 +26,7 @@ from aptbench.metrics import score
 from aptbench.models.constant import ConstantCharge
 from aptbench.spectra.band_filter import BandFilter
 from aptbench.tasks import load_task
+from aptbench.tasks.data_selection import DataSelection, read_selection
 from tests.conftest import synthetic_positions, synthetic_tensors
 
 TASK = "synthetic-water/iid"
@@ -222,3 +225,24 @@ def test_nothing_to_measure(wrong) -> None:
 def test_an_impossible_budget() -> None:
     with pytest.raises(InputError, match="no such budget"):
         measure(budgets=(1, 99))
+
+
+def test_a_selection_spends_the_budget(
+    synthetic_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(synthetic_project))
+    task = load_task("synthetic-water/iid")
+    dataset = open_dataset(task.dataset)
+    order = np.array([4, 0, 2])
+    selection = DataSelection.of(task, order, name="mine", method="by hand")
+    curve = measure_learning_curve(task, dataset, ["constant-charge"], [1, 3], selection=selection)
+    train = [task.train[k] for k in order]
+    assert curve.budgets == {1: train[:1], 3: sorted(train)}
+    assert curve.selection == "mine"
+    leak = selection.model_copy(update={"labels": (task.test[0],)})
+    with pytest.raises(AlignmentError, match="not taken from the pool"):
+        measure_learning_curve(task, dataset, ["constant-charge"], [1], selection=leak)
+    out = tmp_path / "selection.json"
+    words = ["select", "synthetic-water/iid", "--method", "farthest", "--out", str(out)]
+    assert CliRunner().invoke(build_app(), words).exit_code == 0
+    assert sorted(read_selection(out).labels) == list(task.train)

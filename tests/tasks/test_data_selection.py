@@ -101,3 +101,11 @@ def test_the_file(task: Task, tmp_path: Path) -> None:
         read_selection(tmp_path / "absent.json")
     with pytest.raises(UnknownNameError, match="farthest"):
         select(task, pool(), TIMES, "farthst")
+
+
+def test_a_budget_is_the_first_of_the_order(task: Task) -> None:
+    chosen = select(task, pool(), TIMES, "in-time")
+    assert chosen.first(2) == tuple(sorted(chosen.labels[:2]))
+    assert chosen.first(None) == TRAIN
+    with pytest.raises(InputError, match="no such budget"):
+        chosen.first(7)
