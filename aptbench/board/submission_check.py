@@ -30,7 +30,7 @@ from aptbench.evaluate.result import Cost, Model, Result, Training
 from aptbench.evaluate.scoring import check_predictions, labels_of_test
 from aptbench.evaluate.trajectory import dense_trajectory
 from aptbench.frames import Frames
-from aptbench.metrics.misfit import find_misfit
+from aptbench.metrics.misfit import find_misfits
 from aptbench.spectra import get_protocol
 from aptbench.tasks import Task, load_task
 from aptbench.tasks.duplicates import NEAR, find_duplicates
@@ -228,15 +228,16 @@ def _refuse_copies(task: Task, dataset: Dataset, predictions: dict[str, Predicti
 
 
 def _refuse_misfits(task: Task, dataset: Dataset, predictions: dict[str, Predictions]) -> None:
-    for system, labels in labels_of_test(task, dataset).items():
-        tensors = predictions[system].apt.astype(np.float64)
-        found = find_misfit(tensors, labels.apt, labels.frames)
-        if found is not None:
-            raise InputError(
-                f"The tensors of {system} look as if {found.words}.",
-                got=f"an error of {found.before:.3f} e, {found.after:.3f} e with that undone",
-                do=found.cure,
-            )
+    labelled = labels_of_test(task, dataset).items()
+    found = find_misfits(
+        {s: (predictions[s].apt.astype(np.float64), one.apt, one.frames) for s, one in labelled}
+    )
+    for system, one in found.items():
+        raise InputError(
+            f"The tensors of {system} look as if {one.words}.",
+            got=f"an error of {one.before:.3f} e, {one.after:.3f} e with that undone",
+            do=one.cure,
+        )
 
 
 def _training(submission: Submission, task: Task) -> Training:

@@ -16,7 +16,7 @@ from aptbench.evaluate.predictions import Predictions, read_task_predictions
 from aptbench.evaluate.training_record import training_record
 from aptbench.frames import LabelledFrames
 from aptbench.metrics import check_index_order, score
-from aptbench.metrics.misfit import find_misfit
+from aptbench.metrics.misfit import find_misfits
 from aptbench.models import check_model
 from aptbench.tasks import Task
 
@@ -238,10 +238,11 @@ def _of_tensors(
 def _of_each(
     tensors: Mapping[str, np.ndarray], labels: Mapping[str, LabelledFrames]
 ) -> Iterator[Finding]:
+    misfits = find_misfits({s: (t, labels[s].apt, labels[s].frames) for s, t in tensors.items()})
     for system, predicted in tensors.items():
         one = labels[system]
         where = f" of {system}" if len(tensors) > 1 else ""
-        misfit = find_misfit(predicted, one.apt, one.frames)
+        misfit = misfits.get(system)
         if misfit is not None:
             yield Finding(
                 what=f"convention{where}",

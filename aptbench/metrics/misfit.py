@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import Final
@@ -19,6 +19,10 @@ Array = npt.NDArray[np.float64]
 
 LARGEST_RATIO: Final = 0.5
 """What is left of the error, at most, where something was done to the tensors."""
+LARGEST_RATIO_OF_SCALE: Final = 0.2
+"""The same for a scale that is that of no unit: a bad model may be too small as well."""
+LOCAL: Final = ("atoms", "frames")
+"""Kinds that may have happened to one of several systems alone."""
 UNITS: Final = {
     "in debye per angstrom": 1 / DEBYE,
     "in debye per bohr": BOHR / DEBYE,
@@ -106,9 +110,9 @@ def find_misfit(
             found.append(Misfit(kind, words, cure, *errors))
             continue
         # tensors that are scaled to nothing are not good ones
-        if changed.any() and np.all(
-            after[changed] < LARGEST_RATIO * np.minimum(before, size)[changed]
-        ):
+        ratio = LARGEST_RATIO_OF_SCALE if kind.endswith("scale") else LARGEST_RATIO
+        least = ratio * np.minimum(before, size)
+        if changed.any() and np.all(after[changed] < least[changed]):
             errors = (float(np.sqrt(np.mean(x**2))) for x in (before, after))
             found.append(Misfit(kind, words, cure, *errors))
     best = min((one.after for one in found), default=0.0)
@@ -116,6 +120,34 @@ def find_misfit(
     # of what explains about as much the simplest
     told.sort(key=lambda one: (one.kind.count(" and "), _SIMPLEST.index(one.kind.split()[-1])))
     return told[0] if told else None
+
+
+def find_misfits(
+    systems: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike, Frames]],
+) -> dict[str, Misfit]:
+    """Tell the same of several systems: a convention is one that most of them have.
+
+    Parameters
+    ----------
+    systems : mapping of str to (prediction, reference, frames)
+        As `find_misfit` takes them.
+
+    Returns
+    -------
+    dict of str to Misfit
+        By system; orders of atoms and frames also of a single one.
+    """
+    found = {
+        name: misfit
+        for name, (prediction, reference, frames) in systems.items()
+        if (misfit := find_misfit(prediction, reference, frames)) is not None
+    }
+    kinds = [misfit.kind for misfit in found.values()]
+    return {
+        name: misfit
+        for name, misfit in found.items()
+        if misfit.kind in LOCAL or 2 * kinds.count(misfit.kind) > len(systems)
+    }
 
 
 def _is_transposed(predicted: Array, labels: Array) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aptbench import Frames
-from aptbench.metrics.misfit import UNITS, find_misfit
+from aptbench.metrics.misfit import UNITS, find_misfit, find_misfits
 from aptbench.testing import sample_labels
 from aptbench.units import BOHR, DEBYE
 
@@ -86,3 +86,17 @@ def test_units_are_those_of_dipole_over_length() -> None:
     # a dipole of 1 e angstrom is 4.803 debye; a bohr is 0.529 angstrom
     assert UNITS["in debye per angstrom"] == pytest.approx(4.80320, rel=1e-5)
     assert UNITS["in debye per bohr"] == pytest.approx(4.80320 * 0.529177, rel=1e-5)
+
+
+def test_one_bad_system_is_no_convention() -> None:
+    good, bad = (GOOD, APT, FRAMES), (GOOD / DEBYE, APT, FRAMES)
+    assert find_misfits({"a": good, "b": good, "c": bad}) == {}
+    assert set(find_misfits({"a": bad, "b": good, "c": bad})) == {"a", "c"}
+    moved = (GOOD[:, ::-1], APT, FRAMES)
+    assert {k: v.kind for k, v in find_misfits({"a": good, "b": moved}).items()} == {"b": "atoms"}
+
+
+def test_a_model_that_is_too_large_and_bad_is_merely_bad() -> None:
+    rng = np.random.default_rng(3)
+    assert kind_of(3 * APT + 0.4 * rng.normal(size=APT.shape)) is None
+    assert kind_of(3 * APT) == "scale"
