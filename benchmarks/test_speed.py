@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aptbench import Frames
+from aptbench.board import build_site
 from aptbench.data import open_dataset, verify
-from aptbench.metrics import score
+from aptbench.evaluate.rescoring import rescore
+from aptbench.metrics import BlockBootstrap, score
 from aptbench.models import load_model
 from aptbench.spectra import absorption, current
 
@@ -64,3 +67,37 @@ def test_predict_a_frame(benchmark, water, name):
     frame = water.trajectory(SYSTEM, slice(0, 1))
     model = load_model(name)
     benchmark(model.predict, frame)
+
+
+@pytest.fixture(scope="module")
+def million():
+    """1e6 atom tensors: predictions and labels of 2604 frames of 384 atoms, with velocities."""
+    rng = np.random.default_rng(0)
+    shape = (2604, 384, 3)
+    numbers = np.tile([8, 1, 1], shape[1] // 3)
+    frames = Frames(numbers, rng.normal(size=shape), velocities=rng.normal(size=shape))
+    labels = rng.normal(size=(*shape, 3))
+    return labels + 0.05 * rng.normal(size=labels.shape), labels, frames
+
+
+@pytest.mark.parametrize("intervals", [False, True])
+def test_score_a_million_tensors(benchmark, million, intervals):
+    bootstrap = BlockBootstrap(replicates=1000) if intervals else None
+    benchmark.pedantic(score, million, {"bootstrap": bootstrap}, rounds=3, warmup_rounds=1)
+
+
+def test_rescore_the_archive(benchmark):
+    found = benchmark.pedantic(rescore, [PROJECT / "leaderboard" / "results"], rounds=1)
+    assert all(one.fine for one in found)
+
+
+def test_build_the_board(benchmark, tmp_path):
+    board = PROJECT / "leaderboard"
+    options = {
+        "models": PROJECT / "baselines",
+        "datasets": PROJECT / "datasets",
+        "comparisons": board / "comparisons",
+        "submissions": board / "submissions",
+        "spectra": board / "spectra",
+    }
+    benchmark.pedantic(build_site, [board / "results", tmp_path], options, rounds=1)

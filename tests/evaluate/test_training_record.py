@@ -130,7 +130,7 @@ def test_a_leaking_model_gets_no_score(
 ) -> None:
     from aptbench.evaluate import evaluation
 
-    def leaking(name: str, task: str | None = None) -> Any:
+    def leaking(name: str, **options: Any) -> Any:
         model = load_model(name)
         record = {"content_hash": task.content_hash, "train": [task.test[-1]]}
         model.provenance_ = record  # type: ignore[attr-defined]
