@@ -40,7 +40,7 @@ def readme_blocks(project: Path) -> dict[str, str]:
             blocks["uncertainty"] = _uncertainties(results)
     spectra = project / "leaderboard" / "spectra" / "water" / "spectrum.json"
     if spectra.exists():
-        blocks["spectra"] = _spectra(json.loads(spectra.read_text()))
+        blocks["spectra"] = spectra_table(json.loads(spectra.read_text()))
     return blocks | published_blocks(project)
 
 
@@ -141,7 +141,8 @@ def _uncertainties(results: list[Result]) -> str:
     return "\n\n".join(parts)
 
 
-def _spectra(summary: dict[str, Any]) -> str:
+def spectra_table(summary: dict[str, Any]) -> str:
+    """Return band integrals of models against the reference, from ``spectrum.json``."""
     places = summary["band_integrals_cm-2"]
     scores = {(s["model"], s["band"], s["metric"]): s for s in summary["scores"]}
     models = list(places["all"]["models"])

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aptbench
+from aptbench.board.readme import spectra_table
+from aptbench.board.spectrum_chart import spectrum_chart
 from aptbench.board.submission import FILE, Submission, read_submission
 from aptbench.errors import AlignmentError, MissingExtraError
 from aptbench.evaluate.archive import archived_results
@@ -87,6 +89,7 @@ def build_site(
     for name, group in groupby(archived, key=lambda r: r.task):
         task = _task(name, list(group), cards, _comparison(comparisons, name))
         task["spectra"] = _spectra(spectra, task["data"].name, out) if task["current"] else None
+        task["chart"] = _chart(spectra, task["data"].name) if task["current"] else None
         tasks.append(task)
     numbers = [result.model_dump(mode="json") for result in archived]
     data = json.dumps(numbers, indent=1) + "\n"
@@ -107,6 +110,19 @@ def _comparison(folder: str | Path | None, task: str) -> Comparison | None:
         return None
     found = read_comparison(Path(folder) / f"{name}.json")
     return found if found.task == task else None
+
+
+def _chart(folder: str | Path | None, dataset: str) -> dict[str, Any] | None:
+    """Return the spectra of a data set as JSON for the script, and its bands as a table."""
+    from markupsafe import Markup
+
+    chart = None if folder is None else spectrum_chart(Path(folder) / dataset)
+    if folder is None or chart is None:
+        return None
+    summary = json.loads((Path(folder) / dataset / "spectrum.json").read_text(encoding="utf-8"))
+    # inside a script element nothing is escaped but its end
+    text = json.dumps(chart, separators=(",", ":")).replace("<", "\\u003c")
+    return {"json": Markup(text), "table": _html(spectra_table(summary))}
 
 
 def _spectra(folder: str | Path | None, dataset: str, out: Path) -> list[dict[str, str]] | None:
@@ -390,6 +406,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
     environment.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))
+    environment.globals["chart_script"] = Markup((TEMPLATES / "chart.js").read_text("utf-8"))
     environment.globals["number"] = number
     environment.globals["version"] = aptbench.__version__
     return environment

@@ -29,6 +29,7 @@ from aptbench.evaluate.result import (
     Metric,
     Model,
     Result,
+    SpectrumSummary,
     SystemScores,
     Training,
     write_result,
@@ -119,7 +120,7 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
         card.write_text(CARD)
     index = build_site(results, tmp_path / "site", models=tmp_path / "models")
     page = index.read_text()
-    assert "http" not in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", ""), "but for a namespace"
     links = re.findall(r'href="([^"#]+)"', page)
     assert set(links) == {"models/a.html", "results.json"}
     card_page = (index.parent / "models" / "a.html").read_text()
@@ -294,6 +295,81 @@ def test_typing_filters_and_trivial_models_stay(
     assert ("trivial ones always stay" in page.split("</section>")[0].split("<script>")[0]) is bool(
         typed
     )
+
+
+@pytest.fixture
+def spectra(results: Path, tmp_path: Path) -> Path:
+    """Files of `aptbench spectrum`, and a result that has a spectrum."""
+    folder = tmp_path / "spectra" / "synthetic"
+    folder.mkdir(parents=True)
+    names = ["wavenumber_cm-1", "one n*alpha_cm-1", "</script> n*alpha_cm-1"]
+    names += [f"debiased reference{end}" for end in (" n*alpha_cm-1", " low", " high")]
+    rows = [f"{w},{w},{2 * w},{3 * w},{2.5 * w},{3.5 * w}" for w in range(0, 4001, 2)]
+    (folder / "spectrum.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    band = {
+        "cm-1": [0.0, 4000.0],
+        "models": {"one": [1e6, 9e5, 1.1e6]},
+        "reference": [2e6, 1e6, 3e6],
+    }
+    error = {"value": 0.1, "low": 0.05, "high": 0.2, "model": "one", "unit": "1"}
+    summary = {
+        "n_labels": 7,
+        "reference": "RPBE",
+        "n_frames": 2001,
+        "protocol": "ir@1",
+        "debiased_with": "one",
+        "band_integrals_cm-2": {"all": band, "bend": band | {"cm-1": [1500.0, 1800.0]}},
+        "scores": [
+            error | {"band": place, "metric": metric}
+            for place in ("all", "bend")
+            for metric in ("current_error", "band_integral_error")
+        ],
+    }
+    (folder / "spectrum.json").write_text(json.dumps(summary))
+    (folder / "spectrum.png").write_bytes(b"png")
+    summary = SpectrumSummary(
+        protocol="ir@1", frames=9, time_step_fs=2.0, temperature_kelvin=300.0, bands={}
+    )
+    write_result(result("a", 0.01, spectrum=summary), results / "synthetic" / "iid" / "a.json")
+    return tmp_path / "spectra"
+
+
+@pytest.mark.parametrize(
+    ("script", "pressed", "said"),
+    [
+        ("", ["true"] * 3, "arrow keys"),
+        ("buttons[0].click();", ["false", "true", "true"], "arrow keys"),
+        ("for (const b of buttons) b.click();", ["false", "false", "true"], "arrow keys"),
+        ("press('ArrowRight'); press('ArrowRight');", ["true"] * 3, "4 1/cm: one 4; "),
+        (
+            "press('PageUp'); press('PageUp');",
+            ["true"] * 3,
+            "reference with its 95 % band 300 [250",
+        ),
+    ],
+)
+def test_the_chart_of_spectra(
+    results: Path,
+    spectra: Path,
+    tmp_path: Path,
+    dom: Callable[[Path, str], str],
+    script: str,
+    pressed: list[str],
+    said: str,
+) -> None:
+    index = build_site(results, tmp_path / "site", spectra=spectra)
+    assert (index.parent / "pictures" / "synthetic-spectrum.png").is_file()
+    assert "The bands in numbers" in index.read_text()
+    page = dom(
+        index,
+        "const buttons = document.querySelectorAll('.legend button');"
+        "const press = (key) => document.querySelector('.chart svg')"
+        ".dispatchEvent(new KeyboardEvent('keydown', {key}));" + script,
+    )
+    chart = page.split('<figure class="chart"')[1].split("</figure>")[0]
+    assert re.findall(r'aria-pressed="(\w+)"', chart) == pressed
+    assert len(re.findall(r'<path [^>]*fill="none"', chart)) == pressed.count("true")
+    assert said in chart.split("<output>")[1].split("</output>")[0]
 
 
 def test_without_results_the_page_says_how_to_make_some(tmp_path: Path) -> None:
