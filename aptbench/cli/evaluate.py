@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.cluster import cluster
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -59,6 +60,15 @@ def run(
     cost: Annotated[
         bool, typer.Option(help="Measure speed and memory of each model in a process of its own.")
     ] = True,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Predict in so many processes of a Dask cluster on this computer."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Predict on a Dask cluster that runs: address or file.")
+    ] = None,
 ) -> None:
     """Score models on a task, and write a report with tables, parity plots and spectra.
 
@@ -82,7 +92,7 @@ def run(
     _check_training(names, chosen_task, dataset)
     trajectory, reason = _trajectory(dataset, chosen_task) if spectrum else (None, None)
     kept = root() / "reports" / ".cache" if cache else None
-    with _progress_bar() as bar:
+    with cluster(workers, scheduler) as client, _progress_bar() as bar:
         evaluations = [
             evaluate_model(
                 chosen_task,
@@ -91,6 +101,7 @@ def run(
                 trajectory=trajectory,
                 cache=kept,
                 cost=cost,
+                client=client,
                 progress=bar(Path(name).name),
             )
             for name in names

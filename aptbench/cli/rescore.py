@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from aptbench.cli.cluster import cluster
 from aptbench.cli.progress import progress_bar
 
 
@@ -36,7 +36,6 @@ def rescore(
     from aptbench.data import root
     from aptbench.errors import InputError
     from aptbench.evaluate.rescoring import archived_paths, rescore
-    from aptbench.reference.distributed import connect
 
     folder = results or root() / "leaderboard" / "results"
     if not archived_paths(folder):
@@ -45,12 +44,7 @@ def rescore(
             got=folder,
             do="make some: aptbench run TASK --archive leaderboard/results",
         )
-    if workers and scheduler:
-        raise InputError("Workers are of a cluster here or of one elsewhere.", got="both")
-    elsewhere: Any = nullcontext()
-    if workers or scheduler:
-        elsewhere = connect(workers or 1, scheduler)
-    with elsewhere as client, progress_bar() as bar:
+    with cluster(workers, scheduler) as client, progress_bar() as bar:
         row = bar.add_task("rows", total=len(archived_paths(folder)))
         found = rescore(
             folder,

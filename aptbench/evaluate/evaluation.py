@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,7 @@ from aptbench.evaluate.scoring import (
     score_predictions,
     score_systems,
 )
+from aptbench.evaluate.spread_model import SpreadModel
 from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
 from aptbench.frames import Frames
@@ -96,6 +97,7 @@ def evaluate_model(
     trajectory: DenseTrajectory | None = None,
     cache: Path | None = None,
     cost: bool = False,
+    client: Any = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Load a model, let it predict, and score it.
@@ -114,6 +116,8 @@ def evaluate_model(
         made only once.
     cost : bool
         Whether to measure speed and memory of prediction, in a process of its own.
+    client : distributed.Client, optional
+        Of a Dask cluster whose workers predict; see `SpreadModel`.
     progress : callable, optional
         Called with (what, frames done, frames in all).
 
@@ -131,6 +135,9 @@ def evaluate_model(
     """
     model: NamedModel = load_model(name_or_folder, task=task.name)  # type: ignore[assignment]
     training = training_record(model, task, dataset)
+    loaded = model
+    if client is not None:
+        model = SpreadModel(loaded, name_or_folder, client, task.name)
     folder = model_folder(name_or_folder)
     systems = {name: one.frames for name, one in labels_of_test(task, dataset).items()}
     numbers = frames_of_test(task, dataset)
@@ -156,7 +163,7 @@ def evaluate_model(
     mark = fingerprint(folder, task.name)
     inference = None
     if cost:
-        key = cache_key(model, mark, measurement_identity(frames))
+        key = cache_key(loaded, mark, measurement_identity(frames))
         kept = None if cache is None or key is None else cache / key / "inference.json"
         inference = measure_inference(folder or name_or_folder, frames, task=task.name, kept=kept)
     timing: Timing = max(timings, key=lambda one: one.atoms)
@@ -166,7 +173,7 @@ def evaluate_model(
             model,
             trajectory.frames,
             cache=cache,
-            key=cache_key(model, mark, trajectory.identity),
+            key=cache_key(loaded, mark, trajectory.identity),
             advance=_counter(progress, "trajectory", len(trajectory.frames)),
         )
         currents = molecular_currents(tensors, trajectory)

@@ -34,7 +34,7 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     py = (value) => H - B - (H - T - B) * (value - bottom) / (top - bottom);
     for (const band of data.bands) {
       make("rect", { x: px(band.low), y: T, width: px(band.high) - px(band.low), height: H - T - B, class: "place" }, svg);
-      text(band.name, { x: (px(band.low) + px(band.high)) / 2, y: T - 8, class: "tick middle" }, svg);
+      if (W > 600 || px(band.high) - px(band.low) > 7 * band.name.length) text(band.name, { x: (px(band.low) + px(band.high)) / 2, y: T - 8, class: "tick middle" }, svg);
     }
     for (let v = Math.ceil(bottom / step(top - bottom)) * step(top - bottom); v <= top; v += step(top - bottom)) {
       make("line", { x1: L, x2: W - R, y1: py(v), y2: py(v), class: "grid" }, svg);

@@ -1,0 +1,36 @@
+"""`cluster`: the Dask cluster that a command was asked to use, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@contextmanager
+def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client | None]:
+    """Give a client of a cluster here or elsewhere; None if neither was asked for.
+
+    Raises
+    ------
+    InputError
+        If both were.
+    """
+    from aptbench.errors import InputError
+
+    if workers and scheduler:
+        raise InputError(
+            "Workers are of a cluster on this computer, or of one that runs elsewhere.",
+            got="--workers and --scheduler",
+            expected="one of the two",
+        )
+    if not workers and not scheduler:
+        yield None
+        return
+    from aptbench.reference.distributed import connect
+
+    with connect(workers or 1, scheduler) as client:
+        yield client
