@@ -344,7 +344,7 @@ class _Cards:
         if submission is not None:
             content = _html(submission.description)
         elif source is not None and path.is_file():
-            content = _html(path.read_text(encoding="utf-8"))
+            content = _html(path.read_text(encoding="utf-8"), path.parent, self.out / kind)
         else:
             return None
         text = self.environment.get_template("card.html.j2").render(
@@ -387,15 +387,25 @@ class _Cards:
         return facts
 
 
-def _html(markdown: str) -> Any:
+def _html(markdown: str, source: Path | None = None, out: Path | None = None) -> Any:
+    """Return Markdown as HTML; links of a file in ``source`` are those of a page in ``out``."""
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
     # front matter is for machines, and HTML in a card is shown, not run
     text = re.sub(r"\A---\n.*?\n---\n", "", markdown, flags=re.DOTALL)
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    if source is not None and out is not None:
+        usual = renderer.normalizeLink
+        setattr(renderer, "normalizeLink", lambda url: usual(_moved(url, source, out)))  # noqa: B010
     # Cards mark their generated parts with comments; HTML of a card is shown, never run.
     return Markup(renderer.render(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)))
+
+
+def _moved(link: str, source: Path, out: Path) -> str:
+    if re.match(r"[a-z]+:|#|/", link):
+        return link
+    return Path(os.path.relpath(source / link, out)).as_posix()
 
 
 def _environment() -> Environment:

@@ -21,7 +21,9 @@ Line = Annotated[
 ]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)]
 Address = Annotated[str, StringConstraints(max_length=300, pattern=r"^https?://[^\s<>\"']+$")]
-Identity = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+@[0-9]+$", max_length=120)]
+Identity = Annotated[
+    str, StringConstraints(pattern=r"^\w[\w.-]*/\w[\w.-]*@[0-9]+$", max_length=120)
+]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[
     str,

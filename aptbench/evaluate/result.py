@@ -273,7 +273,7 @@ class Result(_Part):
     """
 
     schema_version: int = Field(default=SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION)
-    task: str = Field(pattern=r"^[\w.-]+/[\w.-]+@\d+$")
+    task: str = Field(pattern=r"^\w[\w.-]*/\w[\w.-]*@\d+$")
     data: Data
     split_hash: str
     test_frames: int = Field(ge=1)

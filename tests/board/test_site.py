@@ -55,6 +55,8 @@ machine: front-matter
 
 <script>alert(1)</script>
 
+[Splits](../../docs/splits.md), [elsewhere](https://example.org/a), [bad](javascript:alert(2))
+
 |p|q|
 |-|-|
 |1|2|
@@ -126,6 +128,11 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
+    link = next(x for x in re.findall(r'href="([^"]+)"', card_page) if "splits" in x)
+    moved = (index.parent / "models" / link).resolve()
+    assert moved == (tmp_path / "docs" / "splits.md").resolve()
+    assert 'href="https://example.org/a"' in card_page
+    assert 'href="javascript' not in card_page
     assert "<td>1</td>" in card_page
     assert 'href="../index.html"' in card_page
 
