@@ -7,7 +7,8 @@ from aptbench.metrics.irreps import IRREPS, axial_vector, irrep_part
 from aptbench.metrics.mean import Mean, Totals
 from aptbench.metrics.order import OrderVerdict, check_index_order
 from aptbench.metrics.registry import METRICS, get_metric, metric_names
-from aptbench.metrics.scoring import Score, accumulate, compare, score, score_means
+from aptbench.metrics.scoring import Score, accumulate, score, score_means
+from aptbench.metrics.significance import difference, rank
 from aptbench.metrics.sum_rules import (
     CORRECTIONS,
     acoustic_sum_rule_residual,
@@ -47,12 +48,13 @@ __all__ = [
     "check_alignment",
     "check_index_order",
     "checked_deviation",
-    "compare",
     "correct_acoustic_sum_rule",
+    "difference",
     "get_metric",
     "irrep_part",
     "line_integral_residual",
     "metric_names",
+    "rank",
     "rotational_sum_rule_residual",
     "score",
     "score_means",

@@ -1,4 +1,4 @@
-"""`score`: metrics of a prediction by name, with intervals; the same streamed and in pairs."""
+"""`score`: metrics of a prediction by name, with intervals; the same streamed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.bootstrap import BlockBootstrap
-from aptbench.errors import AlignmentError
 from aptbench.frames import Frames
 from aptbench.metrics.alignment import check_alignment
-from aptbench.metrics.base import Binned, Metric
+from aptbench.metrics.base import Binned
 from aptbench.metrics.mean import Mean
 from aptbench.metrics.registry import get_metric, metric_names
 
@@ -127,54 +126,6 @@ def score_means(
             low, high = (None, None) if np.isnan(ends[0]) else ends
         scores[name] = Score(value, low, high, metric.unit)
     return scores
-
-
-def compare(
-    first: Means, second: Means, name: str, bootstrap: BlockBootstrap
-) -> tuple[Score, float]:
-    """Compare two models on the same frames by a paired bootstrap.
-
-    Parameters
-    ----------
-    first, second : mapping
-        Means of each model, from `accumulate`.
-    name : str
-        Name of the metric.
-    bootstrap : BlockBootstrap
-
-    Returns
-    -------
-    difference : Score
-        Metric of the first minus metric of the second; significant if the interval leaves out 0.
-    fraction : float
-        Fraction of the replicates in which the first is smaller (ties count half).
-
-    Raises
-    ------
-    AlignmentError
-        If the two do not have the same number of frames.
-    """
-    n_frames = _n_frames(first)
-    if _n_frames(second) != n_frames:
-        raise AlignmentError(
-            "Two models are compared on different frames.",
-            got=f"{n_frames} and {_n_frames(second)} frames",
-            expected="the same frames in the same order",
-        )
-    metric, counts = get_metric(name), bootstrap.counts(n_frames)
-    value = float(_compute(metric, first) - _compute(metric, second))
-    replicates = _compute(metric, first, counts) - _compute(metric, second, counts)
-    low, high = bootstrap.interval(replicates, n_frames)
-    fraction = float(np.mean(replicates < 0) + np.mean(replicates == 0) / 2)
-    if np.isnan(low):
-        return Score(value, None, None, metric.unit), fraction
-    return Score(value, low, high, metric.unit), fraction
-
-
-def _compute(
-    metric: Metric, means: Means, counts: npt.NDArray[np.int64] | None = None
-) -> npt.NDArray[np.float64]:
-    return metric.compute({key: means[key].totals(counts) for key in metric.inputs})
 
 
 def _n_frames(means: Means) -> int:
