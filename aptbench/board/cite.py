@@ -1,4 +1,4 @@
-"""`cite`: what to cite for aptbench and for data sets, chosen by what their stores say."""
+"""`cite`: what to cite for aptbench, data sets and results, chosen by what they say."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aptbench.board.submission import FILE, read_submission
 from aptbench.data.citation import Reference, dataset_reference, package_references
+from aptbench.evaluate.result import Result
+from aptbench.models.registry import ModelFolder
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -75,12 +79,14 @@ class Citation:
         return self.reference.as_dict() | {"cited_for": list(self.reasons)}
 
 
-def cite(datasets: Iterable[Dataset] = ()) -> list[Citation]:
-    """Return what to cite for aptbench and data sets.
+def cite(datasets: Iterable[Dataset] = (), models: Iterable[CitedModel] = ()) -> list[Citation]:
+    """Return what to cite for aptbench, data sets and models.
 
     Parameters
     ----------
     datasets : iterable of Dataset
+    models : iterable of CitedModel
+        Whose results are shown; the methods of intervals are cited then too.
 
     Returns
     -------
@@ -88,6 +94,7 @@ def cite(datasets: Iterable[Dataset] = ()) -> list[Citation]:
         aptbench, the paper that it starts from, the data sets with version and content hash, then
         the methods and programs that labels and trajectories were made with, each once.
     """
+    models = list(models)
     opened = list({(d.name, d.version, d.content_hash): d for d in datasets}.values())
     citations = [Citation(reference) for reference in package_references()]
     citations += [Citation(dataset_reference(dataset)) for dataset in opened]
@@ -95,9 +102,60 @@ def cite(datasets: Iterable[Dataset] = ()) -> list[Citation]:
         reasons = [
             f"{dataset.name}: {part}" for dataset in opened for part in _parts(dataset, source)
         ]
+        if models and source.fits(_OF_RESULTS):
+            reasons.append("intervals of results")
         if reasons:
             citations.append(Citation(source.reference, tuple(reasons)))
-    return citations
+    return citations + [Citation(model.reference) for model in models]
+
+
+@dataclass(frozen=True)
+class CitedModel:
+    """A model as it is cited.
+
+    Parameters
+    ----------
+    name, title : str
+    authors : tuple of str
+        Empty for a model of this project.
+    said : str
+        What its authors ask to be cited, or the versions that it ran with.
+    url : str or None
+    """
+
+    name: str
+    title: str
+    authors: tuple[str, ...] = ()
+    said: str = ""
+    url: str | None = None
+
+    @classmethod
+    def of(cls, result: Result, project: Path) -> CitedModel:
+        """Return the model of a result, with what its folder or its submission says of it."""
+        name = result.model.name
+        submission = project / "leaderboard" / "submissions" / name
+        if (submission / FILE).is_file():
+            said = read_submission(submission)
+            authors = tuple(author.name for author in said.authors)
+            return cls(name, said.title, authors, said.reference or said.framework, said.url)
+        folder = project / "baselines" / name
+        reference = ModelFolder.read(folder).reference if folder.is_dir() else None
+        return cls(name, result.model.title, said=reference or "")
+
+    @property
+    def reference(self) -> Reference:
+        """What is cited."""
+        return Reference(
+            key=f"model-{self.name}",
+            type="software",
+            title=self.title,
+            authors=self.authors,
+            note=self.said or None,
+            url=self.url,
+        )
+
+
+_OF_RESULTS: Final = {"intervals": "block bootstrap"}
 
 
 def sources() -> tuple[Source, ...]:

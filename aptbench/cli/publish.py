@@ -36,16 +36,27 @@ def show_citations(
         list[str] | None,
         typer.Argument(help="Data sets by name, or paths of stores."),
     ] = None,
+    result: Annotated[
+        list[Path] | None,
+        typer.Option(help="A result file, for its data, model and methods; may be repeated."),
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help="bibtex, text or json.")] = "bibtex",
     as_json: JsonFlag = False,
 ) -> None:
-    """Print what to cite: aptbench, the data sets, and the methods that they were made with."""
-    from aptbench.board.cite import bibtex, cite, plain_text
-    from aptbench.data import open_dataset
+    """Print what to cite: aptbench, data sets, results, and the methods that they were made with.
+
+    Example: aptbench cite --result leaderboard/results/water/iid/e3nn-reference.json
+    """
+    from aptbench.board.cite import CitedModel, bibtex, cite, plain_text
+    from aptbench.data import open_dataset, root
+    from aptbench.evaluate.result import read_result
 
     if format_ not in CITATION_FORMATS:
         raise UnknownNameError("format of citations", format_, CITATION_FORMATS)
-    citations = cite([open_dataset(name) for name in datasets or ()])
+    results = [read_result(path) for path in result or ()]
+    names = list(dict.fromkeys([*(datasets or ()), *(one.data.name for one in results)]))
+    models = {one.model.name: CitedModel.of(one, root()) for one in results}
+    citations = cite([open_dataset(name) for name in names], models.values())
     if as_json or format_ == "json":
         typer.echo(
             json.dumps([citation.as_dict() for citation in citations], indent=1, ensure_ascii=False)

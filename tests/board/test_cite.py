@@ -172,3 +172,25 @@ def test_keys_of_json_are_those_of_the_fields():
         "key": "k", "type": "article", "title": "T", "authors": ["A, B."], "year": 2020,
         "and_others": False,
     }  # fmt: skip
+
+
+def test_a_result_is_cited_with_data_model_and_methods(monkeypatch) -> None:
+    from aptbench.board.cite import CitedModel
+    from aptbench.data import open_dataset
+    from aptbench.evaluate.result import read_result
+
+    monkeypatch.setenv("APTBENCH_ROOT", str(ROOT))
+    results = ROOT / "leaderboard" / "results"
+    ours = read_result(results / "water" / "iid" / "e3nn-reference.json")
+    theirs = read_result(results / "molecules-dft" / "known-groups" / "mace-dipole.json")
+    models = [CitedModel.of(one, ROOT) for one in (ours, theirs)]
+    found = cite([open_dataset("water")], models)
+    keys = [one.reference.key for one in found]
+    assert keys[-2:] == ["model-e3nn-reference", "model-mace-dipole"]
+    assert "Hesterberg2015" in keys
+    text = plain_text(found)
+    assert "intervals of results" in text
+    assert "arXiv:2206.07697" in text  # what the submission asks for
+    assert "arXiv:2207.09453" in text  # what the model folder says
+    assert "Hesterberg2015" not in [one.reference.key for one in cite([open_dataset("water")])]
+    bibtex(found)
