@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import aptbench
 from aptbench.board.readme import spectra_table
 from aptbench.board.spectrum_chart import spectrum_chart
-from aptbench.board.submission import FILE, Submission, read_submission
+from aptbench.board.submission import FILE, read_submission
 from aptbench.errors import AlignmentError, MissingExtraError
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.canvas import embedded_svg
 from aptbench.evaluate.comparison import Comparison, Place, read_comparison
 from aptbench.evaluate.cost_table import cost_columns, measured_with
-from aptbench.evaluate.result import Result
+from aptbench.evaluate.result import Metric, Result
 from aptbench.evaluate.table import (
     TRIVIAL,
     Column,
@@ -116,10 +116,11 @@ def _chart(folder: str | Path | None, dataset: str) -> dict[str, Any] | None:
     """Return the spectra of a data set as JSON for the script, and its bands as a table."""
     from markupsafe import Markup
 
-    chart = None if folder is None else spectrum_chart(Path(folder) / dataset)
-    if folder is None or chart is None:
+    table, said = (Path(folder or "") / dataset / f"spectrum.{end}" for end in ("csv", "json"))
+    if folder is None or not table.is_file() or not said.is_file():
         return None
-    summary = json.loads((Path(folder) / dataset / "spectrum.json").read_text(encoding="utf-8"))
+    summary = json.loads(said.read_text(encoding="utf-8"))
+    chart = spectrum_chart(table, summary)
     # inside a script element nothing is escaped but its end
     text = json.dumps(chart, separators=(",", ":")).replace("<", "\\u003c")
     return {"json": Markup(text), "table": _html(spectra_table(summary))}
@@ -170,7 +171,7 @@ def _task(
             "name": result.model.name,
             "title": result.model.title if result.model.title != result.model.name else "",
             "trivial": is_trivial(result),
-            "submitted": cards.submission(result.model.name) is not None,
+            "submitted": result.model.name in cards.submissions,
             "place": places.get(result.model.name),
             "gap": _gap(places.get(result.model.name)),
             "card": cards.page("models", result.model.name),
@@ -206,14 +207,18 @@ def _cells(
         cells.append(
             None
             if metric is None
-            else {
-                "raw": repr(metric.value),
-                "value": number(metric.value),
-                "interval": interval(metric),
-                "best": len(results) > 1 and metric.value == column.best(results),
-            }
+            else _cell(metric, len(results) > 1 and metric.value == column.best(results))
         )
     return cells
+
+
+def _cell(metric: Metric, best: bool = False) -> dict[str, Any]:
+    return {
+        "raw": repr(metric.value),
+        "value": number(metric.value),
+        "interval": interval(metric),
+        "best": best,
+    }
 
 
 def _gap(place: Place | None) -> str:
@@ -240,14 +245,7 @@ def _systems(results: Sequence[Result], cards: _Cards) -> dict[str, Any] | None:
             "name": result.model.name,
             "card": cards.page("models", result.model.name),
             "cells": [
-                None
-                if (metric := result.systems[name].metrics.get("rmse")) is None
-                else {
-                    "raw": repr(metric.value),
-                    "value": number(metric.value),
-                    "interval": interval(metric),
-                    "best": False,
-                }
+                _cell(metric) if (metric := result.systems[name].metrics.get("rmse")) else None
                 for name in names
             ],
         }
@@ -327,7 +325,8 @@ class _Cards:
         results: Sequence[Result],
     ) -> None:
         self.environment, self.out, self.results = environment, out, results
-        self.submissions = submissions
+        paths = [] if submissions is None else sorted(Path(submissions).glob(f"*/{FILE}"))
+        self.submissions = {path.parent.name: read_submission(path.parent) for path in paths}
         self.sources = {"models": models, "data": datasets}
         self.written: dict[tuple[str, str], str] = {}
 
@@ -336,7 +335,7 @@ class _Cards:
         if (kind, name) in self.written:
             return self.written[kind, name]
         source = self.sources[kind]
-        submission = self.submission(name) if kind == "models" else None
+        submission = self.submissions.get(name) if kind == "models" else None
         # a name from an archived file must not lead out of the folder
         if not _NAME.fullmatch(name) or (source is None and submission is None):
             return None
@@ -358,13 +357,6 @@ class _Cards:
         _write(self.out / kind / f"{name}.html", text)
         self.written[kind, name] = f"{kind}/{name}.html"
         return self.written[kind, name]
-
-    def submission(self, name: str) -> Submission | None:
-        """Return what was said of a model that was submitted, None if it was not."""
-        if self.submissions is None or not _NAME.fullmatch(name):
-            return None
-        folder = Path(self.submissions) / name
-        return read_submission(folder) if (folder / FILE).is_file() else None
 
     def _facts(self, name: str) -> list[dict[str, Any]]:
         """What a model reached and cost on every task."""

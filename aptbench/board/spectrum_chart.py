@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,29 +14,27 @@ _REFERENCE: Final = "debiased reference"
 _UNIT: Final = " n*alpha_cm-1"
 
 
-def spectrum_chart(folder: Path) -> dict[str, Any] | None:
-    """Return what the chart needs, from the files of `aptbench spectrum`; None without them.
+def spectrum_chart(table: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what the chart needs, from the files of `aptbench spectrum`.
 
     Parameters
     ----------
-    folder : Path
-        With ``spectrum.csv`` and ``spectrum.json``.
+    table : Path
+        ``spectrum.csv``.
+    summary : dict
+        Content of ``spectrum.json``.
 
     Returns
     -------
-    dict or None
+    dict
         ``x`` in cm^-1, ``series`` (name, y in cm^-1, ends of the band of the reference), ``bands``,
         words.
     """
-    table, summary = folder / "spectrum.csv", folder / "spectrum.json"
-    if not table.is_file() or not summary.is_file():
-        return None
     with table.open(newline="", encoding="utf-8") as stream:
         head, *rows = csv.reader(stream)
     columns = {
         name: [_short(float(row[k])) for row in rows[::COARSE]] for k, name in enumerate(head)
     }
-    said = json.loads(summary.read_text(encoding="utf-8"))
     series: list[dict[str, Any]] = []
     for name, values in list(columns.items())[1:]:
         if not name.endswith(_UNIT):
@@ -55,7 +52,7 @@ def spectrum_chart(folder: Path) -> dict[str, Any] | None:
         series.append(one)
     bands = [
         {"name": name, "low": row["cm-1"][0], "high": row["cm-1"][1]}
-        for name, row in said["band_integrals_cm-2"].items()
+        for name, row in summary["band_integrals_cm-2"].items()
         if name != "all"
     ]
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from aptbench.board.submission_pack import file_facts
 from aptbench.data import open_dataset
 from aptbench.errors import AptbenchError, InputError
 from aptbench.evaluate import evaluate_file
-from aptbench.evaluate.array_archive import read_arrays
+from aptbench.evaluate.array_archive import by_system, read_arrays
 from aptbench.evaluate.comparison import noise_floor
 from aptbench.evaluate.current_audit import check_currents
 from aptbench.evaluate.doctor import Finding
@@ -310,10 +310,7 @@ def _near_duplicates(
 def _read_frames(path: Path) -> dict[str, Frames]:
     names = ("positions", "atomic_number", "cell")
     arrays = read_arrays(path, lambda name: name.rpartition("/")[2] in names)
-    parts: dict[str, dict[str, Any]] = {}
-    for name, array in arrays.items():
-        system, _, kind = name.rpartition("/")
-        parts.setdefault(system or path.stem, {})[kind] = array
+    parts = {system or path.stem: one for system, one in by_system(arrays).items()}
     for system, one in parts.items():
         if not {"positions", "atomic_number"} <= set(one):
             raise InputError(

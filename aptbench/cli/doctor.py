@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.findings import print_findings
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -50,7 +52,6 @@ def doctor(
         typer.echo(found.model_dump_json(indent=2))
     else:
         from rich.console import Console
-        from rich.text import Text
 
         console = Console(highlight=False)
         few = [f"{n} of {system}" for system, n in found.labels.items()]
@@ -62,14 +63,5 @@ def doctor(
         console.print(
             f"{found.name} on {found.task}; labels outside the test: {where}", style="bold"
         )
-        marks = {
-            "ok": ("ok    ", "green"),
-            "advice": ("advice", "yellow"),
-            "error": ("error ", "red"),
-        }
-        for one in found.findings:
-            line = Text.assemble(marks[one.severity], f"  {one.what}: {one.words}")
-            console.print(line, soft_wrap=True)
-            if one.do:
-                console.print(f"        {one.do}", style="dim", soft_wrap=True)
+        print_findings(found.findings, console)
     raise typer.Exit(0 if found.healthy else 1)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.findings import print_findings
+
 if TYPE_CHECKING:
     from aptbench.board.submission_check import CheckReport
 
@@ -118,21 +120,11 @@ def show(report: CheckReport, as_json: bool) -> None:
         typer.echo(json.dumps(content, indent=2))
         return
     from rich.console import Console
-    from rich.text import Text
 
     from aptbench.evaluate.table import terminal_tables
 
     console = Console(highlight=False)
-    marks = {
-        "ok": ("ok     ", "green"),
-        "advice": ("advice ", "yellow"),
-        "error": ("REFUSED", "red"),
-    }
-    for one in report.findings:
-        text = Text.assemble(marks[one.severity], f"  {one.what}: {one.words}")
-        console.print(text, soft_wrap=True)
-        if one.do:
-            console.print(Text(f"         {one.do}", style="dim"), soft_wrap=True)
+    print_findings(report.findings, console, error="REFUSED")
     for result in report.results:
         for table in terminal_tables([result], f"{result.task}: {result.test_frames} test frames"):
             console.print(table, "")

@@ -6,7 +6,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final
 
@@ -86,6 +86,19 @@ def read_arrays(
             got=f"{type(error).__name__}: {error}",
             expected="an .npz file as numpy.savez_compressed writes it",
         ) from None
+
+
+def by_system(arrays: Mapping[str, Array]) -> dict[str, dict[str, Array]]:
+    """Return arrays by system and name; those whose name has no system before it under ``""``.
+
+    >>> by_system({"hcn/frame": np.zeros(1), "frame": np.zeros(2)}).keys()
+    dict_keys(['hcn', ''])
+    """
+    parts: dict[str, dict[str, Array]] = {}
+    for name, array in arrays.items():
+        system, _, field = name.rpartition("/")
+        parts.setdefault(system, {})[field] = array
+    return parts
 
 
 def _read_members(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aptbench.data import open_dataset
 from aptbench.errors import AlignmentError, AptbenchError, InputError
+from aptbench.evaluate.array_archive import by_system, read_arrays
 from aptbench.evaluate.prediction_run import NamedModel, predict_tensors
 from aptbench.evaluate.predictions import Predictions, read_task_predictions
 from aptbench.evaluate.training_record import training_record
@@ -188,9 +189,7 @@ def _known(task: Task, every: bool = False) -> Iterator[tuple[str, Dataset, tupl
 
 
 def _read(path: Path, known: Mapping[str, tuple[Dataset, Sequence[int]]]) -> dict[str, Predictions]:
-    from aptbench.evaluate.array_archive import read_arrays
-
-    names = {name.rpartition("/")[0] for name in read_arrays(path)} - {""}
+    names = set(by_system(read_arrays(path))) - {""}
     systems = [system for system in known if system in names] if names else list(known)[:1]
     if names - set(systems):
         raise AlignmentError(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
-from aptbench.evaluate.array_archive import read_arrays
+from aptbench.evaluate.array_archive import by_system, read_arrays
 
 REQUIRED = ("apt", "frame", "atomic_number")
 
@@ -193,13 +193,9 @@ def read_task_predictions(path: str | Path, systems: Sequence[str]) -> dict[str,
     AlignmentError
         If it has other systems.
     """
-    arrays = read_arrays(path)
-    if len(systems) == 1 and not any("/" in name for name in arrays):
-        return {systems[0]: Predictions.of_arrays(arrays, path)}
-    parts: dict[str, dict[str, npt.NDArray[Any]]] = {}
-    for name, array in arrays.items():
-        system, _, field = name.rpartition("/")
-        parts.setdefault(system, {})[field] = array
+    parts = by_system(read_arrays(path))
+    if len(systems) == 1 and not set(parts) - {""}:
+        return {systems[0]: Predictions.of_arrays(parts.get("", {}), path)}
     if set(parts) != set(systems):
         raise AlignmentError(
             f"The file of predictions {path} does not have the systems of the task.",

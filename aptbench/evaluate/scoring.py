@@ -107,12 +107,7 @@ def accumulate_predictions(
     labels = labels_of_test(task, dataset)
     check_predictions(task, dataset, predictions)
     names = _names(task, labels) if names is None else tuple(names)
-    means: Means | None = None
-    for system, one in labels.items():
-        predicted = predictions[system].apt.astype(np.float64)
-        means = accumulate(names, predicted, one.apt, one.frames, means)
-    assert means is not None  # a task has a system
-    return means
+    return _means(labels, predictions, names)
 
 
 def score_predictions(
@@ -152,9 +147,9 @@ def score_predictions(
         If a value is not finite, or a standard deviation negative.
     """
     labels = labels_of_test(task, dataset)
+    check_predictions(task, dataset, predictions)
     names = _names(task, labels)
-    means = accumulate_predictions(task, dataset, predictions, names)
-    scores = score_means(means, names, bootstrap)
+    scores = score_means(_means(labels, predictions, names), names, bootstrap)
     deviations = [
         PredictedDeviations(
             one.apt.astype(np.float64), one.std.astype(np.float64), known.apt, known.frames
@@ -190,6 +185,17 @@ def score_systems(
 
 def _names(task: Task, labels: Mapping[str, LabelledFrames]) -> tuple[str, ...]:
     return task.metrics or metric_names(*(one.frames for one in labels.values()))
+
+
+def _means(
+    labels: Mapping[str, LabelledFrames], predictions: TaskPredictions, names: Iterable[str]
+) -> Means:
+    names, means = tuple(names), None
+    for system, one in labels.items():
+        predicted = predictions[system].apt.astype(np.float64)
+        means = accumulate(names, predicted, one.apt, one.frames, means)
+    assert means is not None  # a task has a system
+    return means
 
 
 def _metrics(scores: Mapping[str, Score]) -> dict[str, Metric]:

@@ -10,9 +10,8 @@ import numpy as np
 
 import aptbench
 from aptbench.data import open_dataset
-from aptbench.errors import AlignmentError
 from aptbench.frames import LabelledFrames
-from aptbench.tasks import Task, check_split
+from aptbench.tasks import Task, check_part, check_split
 from aptbench.tasks.data_selection import DataSelection, check_selection
 from aptbench.tasks.label_budget import labels_of_budget
 
@@ -122,21 +121,16 @@ def transfer_labels(task: Task) -> TransferLabels:
         If the data are not those of the task.
     """
     found: dict[str, tuple[LabelledFrames, ...]] = {}
+    datasets: dict[str, Dataset] = {}
     for part in ("train", "validation"):
-        labelled = []
-        for one in task.parts[part]:
-            dataset = open_dataset(one.dataset)
-            if dataset.content_hash != one.content_hash:
-                raise AlignmentError(
-                    f"The task {task.identity} was made for other data.",
-                    got=f"{dataset.name} {dataset.version} with content hash "
-                    f"{dataset.content_hash}",
-                    expected=one.content_hash,
-                )
-            labelled += [
-                dataset.labelled(system, np.array(labels)) for system, labels in one.labels.items()
-            ]
-        found[part] = tuple(labelled)
+        sets = task.parts[part]
+        datasets |= {s.dataset: open_dataset(s.dataset) for s in sets if s.dataset not in datasets}
+        check_part(task, part, datasets)
+        found[part] = tuple(
+            datasets[one.dataset].labelled(system, np.array(labels))
+            for one in sets
+            for system, labels in one.labels.items()
+        )
     provenance = {
         "task": task.identity,
         "split_hash": task.split.hash,

@@ -7,7 +7,7 @@ from aptbench.tasks.split import Split, check_split, read_split, write_split
 from aptbench.tasks.task import Task, available_splits, available_tasks, load_task
 from aptbench.tasks.time_blocks import time_block_split
 from aptbench.tasks.transfer import TransferSplit
-from aptbench.tasks.transfer_check import check_test
+from aptbench.tasks.transfer_check import check_part, check_test
 
 __all__ = [
     "Split",
@@ -18,6 +18,7 @@ __all__ = [
     "audit_task",
     "available_splits",
     "available_tasks",
+    "check_part",
     "check_split",
     "check_test",
     "decorrelation_time",

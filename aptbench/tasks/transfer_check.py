@@ -97,13 +97,26 @@ def check_test(task: Task, dataset: Dataset) -> None:
         If the content hash differs, or a label does not exist; of a task within one system also
         what `aptbench.tasks.split.check_split` says. `check_transfer` compares all parts.
     """
+    check_part(task, "test", {dataset.name: dataset})
+
+
+def check_part(task: Task, part: str, datasets: Mapping[str, Dataset]) -> None:
+    """Compare one part of a task with the data sets that it is of; errors as `check_test`.
+
+    Parameters
+    ----------
+    task : Task
+    part : str
+        ``train``, ``validation`` or ``test``.
+    datasets : mapping of str to Dataset
+        By name, those of the part at least.
+    """
     if not isinstance(task.split, TransferSplit):
-        check_split(task.split, dataset)
+        check_split(task.split, datasets[task.dataset])
         return
     again = f"make a new one with: aptbench transfer --name NEW_NAME --axis '{task.split.axis}'"
-    for labels in task.split.test:
-        what = f"The transfer split {task.name}"
-        for _ in _checked(what, "test", labels, {dataset.name: dataset}, again):
+    for labels in task.parts[part]:
+        for _ in _checked(f"The transfer split {task.name}", part, labels, datasets, again):
             pass
 
 
