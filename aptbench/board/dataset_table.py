@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.reference_currents import theory_in_words
-from aptbench.reference.label_noise import label_noise
+from aptbench.reference.label_noise import dataset_noise
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -58,7 +57,7 @@ def dataset_table(project: Path) -> str:
                 _frames(dataset),
                 sum(dataset.n_labels(system) for system in dataset.systems),
                 _theory(dataset),
-                _noise(dataset, folder / "convergence.json"),
+                _noise(dataset),
                 f"{dataset.size / 1e6:.1f} MB",
             )
         )
@@ -100,10 +99,8 @@ def _theory(dataset: Dataset) -> str:
     return "; ".join(theories) or "–"
 
 
-def _noise(dataset: Dataset, convergence: Path) -> str:
-    figures = dataset.attrs.get("label_noise")
-    if figures is None and convergence.is_file():
-        figures = label_noise(json.loads(convergence.read_text(encoding="utf-8")))
+def _noise(dataset: Dataset) -> str:
+    figures = dataset_noise(dataset)
     if not isinstance(figures, Mapping):
         return "–" if figures is None else f"{figures:.2g} e"
     bound = "> " if figures["missing"] else ""

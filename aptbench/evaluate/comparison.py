@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from aptbench.json_file import read_json
 from aptbench.metrics import BlockBootstrap, score_means
 from aptbench.metrics.scoring import Means
 from aptbench.metrics.significance import Difference, rank
-from aptbench.reference.label_noise import label_noise
+from aptbench.reference.label_noise import dataset_noise
 from aptbench.tasks import Task
 
 if TYPE_CHECKING:
@@ -206,15 +205,15 @@ def compare_models(
 
 
 def noise_floor(dataset: Dataset) -> float | None:
-    """Return the rms numerical noise of the labels in e, from the convergence study beside them.
+    """Return the rms numerical noise of the labels in e, as the store or the study beside it says.
 
     A perfect model is expected to show it as its error. It knows nothing of what is systematic
-    (basis, functional). None where no study is kept.
+    (basis, functional). None where nothing is known.
     """
-    path = dataset.path.parent / "convergence.json"
-    if not path.is_file():
-        return None
-    return float(label_noise(json.loads(path.read_text(encoding="utf-8")))["noise"]["all"])
+    figures = dataset_noise(dataset)
+    if isinstance(figures, Mapping):
+        figures = figures["noise"]["all"]
+    return None if figures is None else float(figures)
 
 
 def comparison_path(folder: Path, task_name: str) -> Path:

@@ -19,7 +19,7 @@ from aptbench.frames import LabelledFrames
 from aptbench.metrics import check_index_order, score
 from aptbench.metrics.misfit import find_misfits
 from aptbench.models import check_model
-from aptbench.tasks import Task
+from aptbench.tasks import Task, check_part
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -174,18 +174,18 @@ def examine_file(task: Task, path: str | Path) -> Diagnosis:
 
 def _known(task: Task, every: bool = False) -> Iterator[tuple[str, Dataset, tuple[int, ...]]]:
     """Yield system, data set and labels outside the test: of validation first, or of both parts."""
-    parts = [task.parts["validation"], task.parts["train"]]
-    if not every:
-        parts = [next((part for part in parts if part), ())]
+    parts = [part for part in ("validation", "train") if task.parts[part]]
     joined: dict[tuple[str, str], list[int]] = {}
-    for part in parts:
-        for one in part:
+    opened: dict[str, Dataset] = {}
+    for part in parts if every else parts[:1]:
+        for one in task.parts[part]:
+            if one.dataset not in opened:
+                opened[one.dataset] = open_dataset(one.dataset)
             for system, labels in one.labels.items():
                 joined.setdefault((one.dataset, system), []).extend(labels)
-    opened: dict[str, Dataset] = {}
+        check_part(task, part, opened)
     for (name, system), chosen in joined.items():
-        dataset = opened.setdefault(name, open_dataset(name))
-        yield system, dataset, tuple(chosen)
+        yield system, opened[name], tuple(chosen)
 
 
 def _read(path: Path, known: Mapping[str, tuple[Dataset, Sequence[int]]]) -> dict[str, Predictions]:

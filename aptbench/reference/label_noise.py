@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aptbench.errors import InputError
 from aptbench.reference.convergence import SHIFT
+
+if TYPE_CHECKING:
+    from aptbench.data import Dataset
 
 KINDS: Final[dict[str, str]] = {
     "eps_scf": "scf",
@@ -128,6 +132,22 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
         "rule": RULE,
         **{key: convergence.get(key) for key in ("frame", "pol", "code")},
     }
+
+
+def dataset_noise(dataset: Dataset) -> Any:
+    """Return the noise that is known of the labels of a data set.
+
+    Returns
+    -------
+    mapping, float or None
+        The attribute ``label_noise`` of the store as it is, else what `label_noise` makes of the
+        ``convergence.json`` beside it; None where there is neither.
+    """
+    stated = dataset.attrs.get("label_noise")
+    path = dataset.path.parent / "convergence.json"
+    if stated is None and path.is_file():
+        return label_noise(json.loads(path.read_text(encoding="utf-8")))
+    return stated
 
 
 def _largest(changes: list[dict[str, float]]) -> dict[str, float]:
