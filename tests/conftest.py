@@ -21,8 +21,8 @@ def _no_scheduler_left_over() -> None:
 
 
 REPOSITORY = Path(__file__).parents[1]
-SIDE, MOLECULES, FRAMES, STEP = 6.3, 8, 1701, 2.0
-LABELS = np.arange(10, 1701, 140)
+SIDE, MOLECULES, FRAMES, STEP = 6.3, 8, 3741, 2.0
+LABELS = np.arange(10, FRAMES, 140)
 
 
 def synthetic_positions(times: Array) -> Array:
@@ -101,7 +101,9 @@ def synthetic_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "# Synthetic water\n\nMade by a formula, | not | by a *calculation*. <b>No HTML.</b>\n",
         encoding="utf-8",
     )
-    parts = time_block_split(data.label_frames("bulk"), data.times("bulk"), (0.6, 0.2, 0.2), 200.0)
+    parts = time_block_split(
+        data.label_frames("bulk"), data.times("bulk"), (0.3, 0.15, 0.55), 200.0
+    )
     write_split(
         Split(
             name="iid",

@@ -23,15 +23,14 @@ from aptbench.errors import AptbenchError, InputError
 from aptbench.evaluate import evaluate_file
 from aptbench.evaluate.array_archive import by_system, read_arrays
 from aptbench.evaluate.comparison import noise_floor
-from aptbench.evaluate.current_audit import check_currents
+from aptbench.evaluate.current_record import CurrentRecord
 from aptbench.evaluate.doctor import Finding
 from aptbench.evaluate.predictions import Predictions, read_task_predictions
 from aptbench.evaluate.result import Cost, Model, Result, Training
 from aptbench.evaluate.scoring import check_predictions, labels_of_test
-from aptbench.evaluate.trajectory import dense_trajectory
+from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.frames import Frames
 from aptbench.metrics.misfit import find_misfits
-from aptbench.spectra import get_protocol
 from aptbench.tasks import Task, load_task
 from aptbench.tasks.duplicates import NEAR, find_duplicates
 
@@ -94,19 +93,20 @@ def check_submission(folder: str | Path) -> CheckReport:
     findings.append(
         Finding(what="folder", severity="ok", words="files, sizes and hashes are as listed")
     )
-    results = []
+    results, currents = [], {}
+    for moving in submission.currents:
+        try:
+            finding, currents[moving.task] = _check_current(folder, moving)
+            findings.append(finding)
+        except AptbenchError as error:
+            findings.append(_refusal(f"current of {moving.task}", error))
     for one in submission.predictions:
         try:
-            found, result = _check_predictions(folder, submission, one)
+            found, result = _check_predictions(folder, submission, one, currents.get(one.task))
             findings += found
             results.append(result)
         except AptbenchError as error:
             findings.append(_refusal(one.task, error))
-    for one in submission.currents:
-        try:
-            findings.append(_check_current(folder, one))
-        except AptbenchError as error:
-            findings.append(_refusal(f"current of {one.task}", error))
     refused = any(one.severity == "error" for one in findings)
     return CheckReport(submission, tuple(findings), () if refused else tuple(results))
 
@@ -160,10 +160,17 @@ def _check_files(folder: Path, submission: Submission) -> None:
     tasks = [one.task for one in submission.predictions]
     if len(tasks) != len(set(tasks)):
         raise InputError("A task has predictions twice.", got=", ".join(tasks))
+    moving = [one.task for one in submission.currents]
+    if len(moving) != len(set(moving)) or not set(moving) <= set(tasks):
+        raise InputError(
+            "A current belongs to no predictions, or a task has two.",
+            got=", ".join(moving),
+            expected=f"at most one for each of {', '.join(tasks)}",
+        )
 
 
 def _check_predictions(
-    folder: Path, submission: Submission, one: PredictionFile
+    folder: Path, submission: Submission, one: PredictionFile, current: CurrentRecord | None
 ) -> tuple[list[Finding], Result]:
     task = load_task(one.task)
     dataset = open_dataset(task.dataset)
@@ -181,7 +188,7 @@ def _check_predictions(
         ),
         *_near_duplicates(folder, submission, task, dataset),
     ]
-    result = evaluate_file(task, dataset, path, name=submission.name).result
+    result = evaluate_file(task, dataset, path, name=submission.name, current=current).result
     declared = submission.cost
     cost = None
     if declared is not None:
@@ -324,21 +331,13 @@ def _read_frames(path: Path) -> dict[str, Frames]:
     }
 
 
-def _check_current(folder: Path, one: CurrentFile) -> Finding:
+def _check_current(folder: Path, one: CurrentFile) -> tuple[Finding, CurrentRecord]:
     task = load_task(one.task)
-    dataset = open_dataset(task.dataset)
-    names = ("current", "frame", "apt")
-    arrays = read_arrays(folder / one.file, lambda name: name in names)
-    if set(arrays) != set(names):
-        raise InputError(
-            f"The file {one.file} is not complete.",
-            got=", ".join(arrays),
-            expected=", ".join(names),
-        )
-    trajectory = dense_trajectory(dataset, task.system, get_protocol(task.protocol))
-    deviation = check_currents(arrays["current"], arrays["frame"], arrays["apt"], trajectory)
-    return Finding(
+    record = CurrentRecord.read(folder / one.file)
+    deviation = record.check(task_spectrum(task, open_dataset(task.dataset)).trajectory)
+    finding = Finding(
         what=f"current of {one.task}",
         severity="ok",
-        words=f"the tensors of {len(arrays['frame'])} audit frames give it to {deviation:.1g}",
+        words=f"the tensors of {len(record.frame)} audit frames give it to {deviation:.1g}",
     )
+    return finding, record

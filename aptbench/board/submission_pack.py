@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -18,18 +17,16 @@ from aptbench.board.submission import Submission, write_submission
 from aptbench.data import open_dataset
 from aptbench.errors import InputError
 from aptbench.evaluate import evaluate_model
-from aptbench.evaluate.current_audit import audit_frames
+from aptbench.evaluate.current_record import CurrentRecord
 from aptbench.evaluate.prediction_run import NamedModel, PredictedTensors, predict_currents
 from aptbench.evaluate.predictions import (
     Predictions,
     read_task_predictions,
-    write_archive,
     write_task_predictions,
 )
 from aptbench.evaluate.scoring import check_predictions
-from aptbench.evaluate.trajectory import dense_trajectory
+from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.models import load_model
-from aptbench.spectra import get_protocol
 from aptbench.tasks import Task, load_task
 
 _MADE_HERE = ("predictions", "currents", "format")
@@ -80,8 +77,8 @@ def predictions_of(
     return evaluate_model(task, dataset, model, progress=progress).predictions
 
 
-def current_of(task: Task, model: str | Path) -> dict[str, Any]:
-    """Let a model predict the trajectory of a task: ``current``, and ``frame, apt`` of the audit.
+def current_of(task: Task, model: str | Path) -> CurrentRecord:
+    """Let a model predict the stretch of the spectrum of a task.
 
     Raises
     ------
@@ -89,13 +86,11 @@ def current_of(task: Task, model: str | Path) -> dict[str, Any]:
         If the task has several systems, or no trajectory for a spectrum.
     """
     dataset = open_dataset(task.dataset)
-    trajectory = dense_trajectory(dataset, task.system, get_protocol(task.protocol))
+    trajectory = task_spectrum(task, dataset).trajectory
     loaded: NamedModel = load_model(model, task=task.name)  # type: ignore[assignment]
     tensors = PredictedTensors(loaded, trajectory.frames)
     currents = predict_currents(tensors, trajectory.frames).values
-    frame = audit_frames(currents)
-    apt = np.concatenate([loaded.predict(trajectory.frames[int(k) : int(k) + 1]) for k in frame])
-    return {"current": currents, "frame": frame, "apt": apt.astype(np.float32)}
+    return CurrentRecord.of(loaded, currents, trajectory)
 
 
 def pack_submission(
@@ -103,7 +98,7 @@ def pack_submission(
     predictions: Mapping[str, Mapping[str, Predictions] | Path],
     out: str | Path,
     *,
-    currents: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    currents: Mapping[str, CurrentRecord] = MappingProxyType({}),
     extra: Sequence[Path] = (),
     overwrite: bool = False,
 ) -> Submission:
@@ -117,7 +112,7 @@ def pack_submission(
         By task.
     out : path
         The folder.
-    currents : mapping of str to arrays, optional
+    currents : mapping of str to CurrentRecord, optional
         By task, as `current_of` gives them.
     extra : sequence of Path
         Files that ``about`` names, such as frames of a training; copied under their names.
@@ -159,10 +154,10 @@ def pack_submission(
             path = write_task_predictions(given, folder / place)
             files.append({"task": task.identity, "file": place, **file_facts(path)})
         moving = []
-        for name, arrays in currents.items():
+        for name, record in currents.items():
             task = load_task(name)
             place = f"currents/{task.name}.npz"
-            path = write_archive(dict(arrays), folder / place)
+            path = record.write(folder / place)
             moving.append({"task": task.identity, "file": place, **file_facts(path)})
         for path in extra:
             shutil.copyfile(path, folder / path.name)

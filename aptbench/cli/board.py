@@ -72,5 +72,6 @@ def build(
         comparisons=project / "leaderboard" / "comparisons",
         submissions=project / "leaderboard" / "submissions",
         spectra=project / "leaderboard" / "spectra",
+        learning=project / "leaderboard" / "learning",
     )
     typer.echo(str(index))

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from aptbench.data import Dataset
     from aptbench.evaluate import Evaluation
     from aptbench.evaluate.evaluation import Progress as Callback
-    from aptbench.evaluate.spectral_study import SpectralStudy
-    from aptbench.evaluate.trajectory import DenseTrajectory
+    from aptbench.evaluate.task_spectrum import TaskSpectrum
     from aptbench.tasks import Task
 
 TaskName = Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")]
@@ -57,6 +56,13 @@ def run(
     cache: Annotated[
         bool, typer.Option(help="Keep tensors of the trajectory and costs; use those kept.")
     ] = True,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Predict the trajectory anew where the current of the same model is archived.",
+        ),
+    ] = False,
     cost: Annotated[
         bool, typer.Option(help="Measure speed and memory of each model in a process of its own.")
     ] = True,
@@ -90,7 +96,7 @@ def run(
     if not model and isinstance(chosen_task.split, TransferSplit):
         names = _able(names, chosen_task, dataset)
     _check_training(names, chosen_task, dataset)
-    trajectory, reason = _trajectory(dataset, chosen_task) if spectrum else (None, None)
+    spectral, reason = _spectrum(dataset, chosen_task) if spectrum else (None, None)
     kept = root() / "reports" / ".cache" if cache else None
     with cluster(workers, scheduler) as client, _progress_bar() as bar:
         evaluations = [
@@ -98,7 +104,8 @@ def run(
                 chosen_task,
                 dataset,
                 name,
-                trajectory=trajectory,
+                spectrum=spectral,
+                archive=None if fresh else root() / "leaderboard" / "results",
                 cache=kept,
                 cost=cost,
                 client=client,
@@ -112,7 +119,7 @@ def run(
         dataset,
         evaluations,
         folder,
-        study=None if trajectory is None else _study(chosen_task, dataset, trajectory, evaluations),
+        study=None if spectral is None else spectral.study(_currents(evaluations)),
         no_spectrum=reason or "it was switched off (--no-spectrum).",
     )
     _finish(chosen_task, evaluations, archive, as_json)
@@ -182,6 +189,8 @@ def tasks(
     from aptbench.tasks.frozen import freeze as release
 
     found = [load_task(name) for name in available_tasks()]
+    if freeze:
+        _freeze_spectra(found)
     now = {task.identity: FrozenTask.of(task) for task in found}
     if check is not None:
         if not check.is_file():
@@ -222,6 +231,9 @@ def split(
         tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
     ] = (0.6, 0.2, 0.2),
     gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
+    every: Annotated[
+        int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
+    ] = 1,
     version: Annotated[int, typer.Option(min=1, help="Version of the task.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
     as_json: AsJson = False,
@@ -241,16 +253,18 @@ def split(
     data = open_dataset(dataset)
     system = data.only_system() if system is None else system
     label_frames, times = data.label_frames(system), data.times(system)
+    blocks = time_block_split(label_frames[::every], times, fractions, gap_fs)
     shares = "/".join(f"{share:g}" for share in fractions)
     made = Split(
         name=name,
         dataset=data.name,
         content_hash=data.content_hash,
         system=system,
-        **time_block_split(label_frames, times, fractions, gap_fs),
+        **{part: tuple(every * k for k in labels) for part, labels in blocks.items()},
         gap_fs=gap_fs,
         rule="contiguous blocks of time in the order training, validation, test; shares "
-        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out",
+        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out"
+        + (f"; of every {every} labels the first is used" if every > 1 else ""),
         version=version,
     )
     check_split(made, data)
@@ -260,11 +274,28 @@ def split(
         typer.echo(made.model_dump_json(indent=2))
         return
     sizes = ", ".join(f"{len(part)} {part_name}" for part_name, part in made.parts.items())
-    typer.echo(f"{path}\n  {sizes} labels, {len(audit.unused)} unused")
+    used = sum(map(len, made.parts.values()))
+    typer.echo(f"{path}\n  {sizes} labels, {len(label_frames) - used} unused")
     typer.echo(
         f"  least time between parts {audit.gap_fs:g} fs; "
         f"from test to training {min(audit.nearest_train_fs):g} fs"
     )
+
+
+def _freeze_spectra(tasks: Sequence[Task]) -> None:
+    """Give every task with a spectrum and without its reference the best current there is."""
+    from aptbench.data import open_dataset, root
+    from aptbench.evaluate.archive import best_current
+    from aptbench.tasks.spectrum_reference import reference_path, write_spectrum_reference
+
+    for task in tasks:
+        spectral, _ = _spectrum(open_dataset(task.dataset), task)
+        if spectral is None or spectral.reference.dense or spectral.frozen is not None:
+            continue
+        best = best_current(task, root() / "leaderboard" / "results")
+        if best is not None:
+            path = write_spectrum_reference(best, reference_path(task.name))
+            _note(f"Reference spectrum of {task.identity}: {best.model}, {path}")
 
 
 def _list(names: Sequence[str]) -> str:
@@ -334,28 +365,18 @@ def _check_training(names: Sequence[str], task: Task, dataset: Dataset) -> None:
             _note(f"Training of {Path(name).name}: {record.status}{where}")
 
 
-def _trajectory(dataset: Dataset, task: Task) -> tuple[DenseTrajectory | None, str | None]:
+def _spectrum(dataset: Dataset, task: Task) -> tuple[TaskSpectrum | None, str | None]:
     from aptbench.errors import InputError
-    from aptbench.evaluate import dense_trajectory
-    from aptbench.spectra import get_protocol
+    from aptbench.evaluate.task_spectrum import task_spectrum
 
-    if len(task.systems) > 1:
-        return None, "the test has several systems."
     try:
-        return dense_trajectory(dataset, task.system, get_protocol(task.protocol)), None
+        return task_spectrum(task, dataset), None
     except InputError as error:
         return None, error.what
 
 
-def _study(
-    task: Task, dataset: Dataset, trajectory: DenseTrajectory, evaluations: Sequence[Evaluation]
-) -> SpectralStudy:
-    from aptbench.evaluate.reference_currents import reference_currents
-    from aptbench.evaluate.spectral_study import spectral_study
-
-    currents = {e.result.model.name: e.current for e in evaluations if e.current is not None}
-    reference = reference_currents(dataset, task.system, (task.within,))
-    return spectral_study(trajectory, currents, reference)
+def _currents(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    return {e.result.model.name: e.current.current for e in evaluations if e.current is not None}
 
 
 def _finish(

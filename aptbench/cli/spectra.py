@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Source = Annotated[
     str,
     typer.Argument(
-        help="A data set (water), a store (mine.zarr), or a trajectory file (.xyz, .extxyz)."
+        help="A data set (water), a task (water/iid: the stretch of its test), a store "
+        "(mine.zarr), or a trajectory file (.xyz, .extxyz)."
     ),
 ]
 System = Annotated[str | None, typer.Option(help="System of a data set with several.")]
@@ -118,6 +119,7 @@ def spectrum(
         reference,
         block=block,
         dipole=opened.dense_labels().dipoles() if dipole else None,
+        anchor=None if opened.task is None else opened.task.anchor,
     )
     folder = out or root() / "reports" / f"spectrum-{opened.name}"
     summary = write_study(study, folder)
@@ -290,7 +292,7 @@ def _splits(opened: SpectralSource) -> tuple[Split, ...]:
     """Return the splits of the data set of a source, if it is in the catalog."""
     from aptbench.tasks import available_splits, load_task
 
-    if opened.dataset is None:
+    if opened.dataset is None or opened.task is not None:
         return ()
     tasks = [
         load_task(name) for name in available_splits() if name.split("/")[0] == opened.dataset.name

@@ -19,20 +19,23 @@ class StoredFrames:
     ----------
     dataset : Dataset
     system : str
+    frames : range, optional
+        Only these frames; all of the system if not given.
     """
 
-    def __init__(self, dataset: Dataset, system: str) -> None:
+    def __init__(self, dataset: Dataset, system: str, frames: range | None = None) -> None:
         self._dataset, self._system = dataset, system
-        self._n_frames = dataset.n_frames(system)
-        self.first = dataset.trajectory(system, slice(0, 1))
+        self._frames = range(dataset.n_frames(system)) if frames is None else frames
+        self.first = self[0:1]
         """The first frame: elements, molecules, cell, charge."""
 
     def __len__(self) -> int:
-        return self._n_frames
+        return len(self._frames)
 
     def __getitem__(self, index: slice) -> Frames:
         """Read a stretch of frames."""
-        return self._dataset.trajectory(self._system, index)
+        part = self._frames[index]
+        return self._dataset.trajectory(self._system, slice(part.start, part.stop, part.step))
 
     @property
     def n_atoms(self) -> int:

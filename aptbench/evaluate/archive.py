@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
 from aptbench.evaluate.predictions import write_task_predictions
 from aptbench.evaluate.result import Result, read_result, write_result
+from aptbench.spectra.fidelity import WHOLE
+from aptbench.tasks import Task
+from aptbench.tasks.spectrum_reference import SpectrumReference
 
 if TYPE_CHECKING:
     from aptbench.evaluate.evaluation import Evaluation
@@ -15,12 +19,42 @@ if TYPE_CHECKING:
 def archive_evaluation(evaluation: Evaluation, folder: str | Path) -> Path:
     """Write ``TASK/MODEL.json`` and ``TASK/MODEL.npz`` below a folder and return the former.
 
-    The predictions are archived with the result, so that it can be computed again.
+    The predictions are archived with the result, so that it can be computed again; so is the
+    current of the spectrum, ``TASK/MODEL.current.npz``, if there is one.
     """
     result = evaluation.result
     path = Path(folder) / result.task_name / f"{result.model.name}.json"
     write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
+    if evaluation.current is not None:
+        evaluation.current.write(path.with_suffix(SUFFIX))
+    else:
+        path.with_suffix(SUFFIX).unlink(missing_ok=True)
     return write_result(result, path)
+
+
+def best_current(task: Task, folder: str | Path) -> SpectrumReference | None:
+    """Return the archived current with the least error at the test labels, None without any.
+
+    It is what a task without a reference spectrum is frozen with.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged.
+    """
+    rows = []
+    for path in sorted((Path(folder) / task.name).glob(f"*{SUFFIX}")):
+        result = read_result(path.with_name(path.name.removesuffix(SUFFIX) + ".json"))
+        scores = {} if result.spectrum is None else result.spectrum.metrics
+        name = f"current_error[{WHOLE}]"
+        if result.task == task.identity and name in scores:
+            rows.append((scores[name].value, path, result.model))
+    if not rows:
+        return None
+    _, path, model = min(rows, key=lambda row: row[0])
+    return SpectrumReference(
+        model.name, model.fingerprint or "", CurrentRecord.read(path).current.astype("float32")
+    )
 
 
 def archived_results(folder: str | Path) -> list[Result]:

@@ -87,11 +87,12 @@ def styled() -> Any:
     return mpl.rc_context(_STYLE)
 
 
-def save_figure(figure: Figure, stem: Path) -> None:
+def save_figure(figure: Figure, stem: Path, *, dpi: int = 200, vector: bool = True) -> None:
     """Write a figure as ``stem.png`` and ``stem.svg``; the same figure gives the same bytes."""
     with styled():
-        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=200, metadata={"Software": None})
-        figure.savefig(stem.with_name(f"{stem.name}.svg"), dpi=200, metadata={"Date": None})
+        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=dpi, metadata={"Software": None})
+        if vector:
+            figure.savefig(stem.with_name(f"{stem.name}.svg"), dpi=dpi, metadata={"Date": None})
 
 
 def embedded_svg(figure: Figure) -> str:

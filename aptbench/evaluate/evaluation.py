@@ -10,11 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
 import aptbench
 from aptbench.evaluate.cost import measure_inference, measurement_identity, model_cost
+from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
 from aptbench.evaluate.prediction_run import (
     NamedModel,
     PredictedTensors,
@@ -25,7 +23,6 @@ from aptbench.evaluate.prediction_run import (
 )
 from aptbench.evaluate.predictions import Predictions, read_task_predictions
 from aptbench.evaluate.result import (
-    Band,
     Check,
     Cost,
     Data,
@@ -36,6 +33,7 @@ from aptbench.evaluate.result import (
     SystemScores,
     Timing,
     Training,
+    read_result,
 )
 from aptbench.evaluate.scoring import (
     frames_of_test,
@@ -44,6 +42,7 @@ from aptbench.evaluate.scoring import (
     score_systems,
 )
 from aptbench.evaluate.spread_model import SpreadModel
+from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
 from aptbench.frames import Frames
@@ -58,6 +57,9 @@ if TYPE_CHECKING:
 
 EQUIVARIANCE = "equivariance_error"
 _ROTATIONS = ("proper_rotation", "improper_rotation")
+
+PATIENCE = 60.0
+"""Seconds that predicting a trajectory may take before an archived current is used instead."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -75,8 +77,8 @@ class Evaluation:
         Of the dense trajectory; None for predictions that came as a file.
     card : str
         Text of the model's card, in Markdown; empty if it has none.
-    current : array, shape (frame, pol), or None
-        Along the dense trajectory, in e angstrom/fs.
+    current : CurrentRecord or None
+        Along the stretch of the spectrum.
     assignment : Assignment or None
         Of the spectrum to nuclear motion.
     """
@@ -85,7 +87,7 @@ class Evaluation:
     predictions: dict[str, Predictions]
     spectrum: Spectrum | None
     card: str = ""
-    current: npt.NDArray[np.float64] | None = None
+    current: CurrentRecord | None = None
     assignment: Assignment | None = None
 
 
@@ -94,7 +96,8 @@ def evaluate_model(
     dataset: Dataset,
     name_or_folder: str | Path,
     *,
-    trajectory: DenseTrajectory | None = None,
+    spectrum: TaskSpectrum | None = None,
+    archive: Path | None = None,
     cache: Path | None = None,
     cost: bool = False,
     client: Any = None,
@@ -109,8 +112,12 @@ def evaluate_model(
         The data that the task names.
     name_or_folder : str or Path
         As `aptbench.models.load_model` takes it.
-    trajectory : DenseTrajectory, optional
+    spectrum : TaskSpectrum, optional
         For the infrared spectrum; none is made if None.
+    archive : Path, optional
+        Folder of archived results. Where the current of this very model is among them, and would
+        take more than `PATIENCE` to make again, it is taken from there once the tensors of its
+        audit frames agree; there is no assignment then.
     cache : Path, optional
         Folder in which tensors of the trajectory and the measured cost are kept, so that they are
         made only once.
@@ -167,20 +174,26 @@ def evaluate_model(
         kept = None if cache is None or key is None else cache / key / "inference.json"
         inference = measure_inference(folder or name_or_folder, frames, task=task.name, kept=kept)
     timing: Timing = max(timings, key=lambda one: one.atoms)
-    rates, spectrum, summary, assignment = None, None, None, None
-    if trajectory is not None:
-        tensors = PredictedTensors(
-            model,
-            trajectory.frames,
-            cache=cache,
-            key=cache_key(loaded, mark, trajectory.identity),
-            advance=_counter(progress, "trajectory", len(trajectory.frames)),
-        )
-        currents = molecular_currents(tensors, trajectory)
-        timing, rates = tensors.timing, currents.total()
-        spectrum = absorption(rates, **trajectory.constants)
-        assignment = assign(currents, **trajectory.constants)
-        summary = _summary(spectrum, trajectory)
+    record, drawn, summary, assignment = None, None, None, None
+    if spectrum is not None:
+        trajectory = spectrum.trajectory
+        kept_record = _archived(archive, task, dataset, model, mark, trajectory)
+        if kept_record is not None:
+            record, timing = kept_record
+        else:
+            tensors = PredictedTensors(
+                model,
+                trajectory.frames,
+                cache=cache,
+                key=cache_key(loaded, mark, trajectory.identity),
+                advance=_counter(progress, "trajectory", len(trajectory.frames)),
+            )
+            currents = molecular_currents(tensors, trajectory)
+            timing = tensors.timing
+            record = CurrentRecord.of(model, currents.total(), trajectory)
+            assignment = assign(currents, **trajectory.constants)
+        drawn = absorption(record.current, **trajectory.constants)
+        summary = spectrum.summary(record.current)
     title = ModelFolder.read(folder).title if folder is not None else model.name
     result = _result(
         task,
@@ -196,11 +209,40 @@ def evaluate_model(
     )
     card = folder / "card.md" if folder is not None else None
     text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
-    return Evaluation(result, predictions, spectrum, text, rates, assignment)
+    return Evaluation(result, predictions, drawn, text, record, assignment)
+
+
+def _archived(
+    archive: Path | None,
+    task: Task,
+    dataset: Dataset,
+    model: NamedModel,
+    mark: str | None,
+    trajectory: DenseTrajectory,
+) -> tuple[CurrentRecord, Timing] | None:
+    """Return current and cost of an earlier run of this very model, if it still predicts so."""
+    if archive is None or mark is None:
+        return None
+    path = Path(archive) / task.name / f"{model.name}.json"
+    if not path.is_file() or not path.with_suffix(SUFFIX).is_file():
+        return None
+    old = read_result(path)
+    same = (old.task, old.data.content_hash, old.model.fingerprint)
+    if same != (task.identity, dataset.content_hash, mark) or old.timing is None:
+        return None
+    if old.timing.seconds_per_frame * len(trajectory.frames) < PATIENCE:
+        return None
+    record = CurrentRecord.read(path.with_suffix(SUFFIX))
+    return (record, old.timing) if record.is_of(model, trajectory) else None
 
 
 def evaluate_file(
-    task: Task, dataset: Dataset, path: str | Path, *, name: str | None = None
+    task: Task,
+    dataset: Dataset,
+    path: str | Path,
+    *,
+    name: str | None = None,
+    current: CurrentRecord | None = None,
 ) -> Evaluation:
     """Score predictions that were made elsewhere.
 
@@ -212,11 +254,14 @@ def evaluate_file(
         An ``.npz`` archive as `Predictions.read` takes it.
     name : str, optional
         Name for tables; that of the file without its suffix if None.
+    current : CurrentRecord, optional
+        Of the stretch of the spectrum of the task, which is scored too.
 
     Raises
     ------
     AlignmentError, InputError
-        If the predictions are not all of the test frames and atoms, in order and finite.
+        If the predictions are not all of the test frames and atoms, in order and finite, or the
+        current is not that of its tensors.
     """
     path = Path(path)
     predictions = read_task_predictions(path, task.systems)
@@ -224,7 +269,14 @@ def evaluate_file(
     name = name or path.stem
     alone = _scores_alone(task, dataset, predictions)
     model = Model(name=name, title=name)
-    return Evaluation(_result(task, dataset, model, metrics, alone), predictions, None)
+    summary, drawn = None, None
+    if current is not None:
+        spectrum = task_spectrum(task, dataset)
+        current.check(spectrum.trajectory)
+        summary = spectrum.summary(current.current)
+        drawn = absorption(current.current, **spectrum.trajectory.constants)
+    result = _result(task, dataset, model, metrics, alone, spectrum=summary)
+    return Evaluation(result, predictions, drawn, current=current)
 
 
 def _scores_alone(
@@ -284,20 +336,6 @@ def _conformance(model: NamedModel, frames: Frames) -> dict[str, Check]:
         )
         for entry in report.results
     }
-
-
-def _summary(spectrum: Spectrum, trajectory: DenseTrajectory) -> SpectrumSummary:
-    bands = {
-        name: Band(low=low, high=high, integral=spectrum.integral(low, high))
-        for name, (low, high) in trajectory.bands.items()
-    }
-    return SpectrumSummary(
-        protocol=trajectory.protocol.name,
-        frames=len(trajectory.frames),
-        time_step_fs=trajectory.time_step,
-        temperature_kelvin=trajectory.temperature,
-        bands=bands,
-    )
 
 
 def _counter(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:

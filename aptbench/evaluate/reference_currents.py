@@ -56,7 +56,11 @@ class ReferenceCurrents:
 
 
 def reference_currents(
-    dataset: Dataset, system: str, splits: tuple[Split, ...] = ()
+    dataset: Dataset,
+    system: str,
+    splits: tuple[Split, ...] = (),
+    *,
+    labels: npt.NDArray[np.int64] | None = None,
 ) -> ReferenceCurrents | None:
     """Return the currents of the labels of a system, without those that models are fitted to.
 
@@ -68,6 +72,8 @@ def reference_currents(
     splits : tuple of Split
         The training and validation labels of these are left out: a model errs less on them, and
         what it errs elsewhere is what corrects its spectrum. Splits of other systems are ignored.
+    labels : array of int, shape (label,), optional
+        Indices of the labels to take, rising; all if not given.
 
     Returns
     -------
@@ -86,7 +92,8 @@ def reference_currents(
         if split.system == system
         for index in (*split.train, *split.validation)
     }
-    kept = np.array([k for k in range(len(label_frames)) if k not in fitted], int)
+    given = np.arange(len(label_frames)) if labels is None else labels
+    kept = np.array([k for k in given.tolist() if k not in fitted], int)
     if not len(kept):
         return None
     values = np.empty((len(kept), 3))

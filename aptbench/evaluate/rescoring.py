@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aptbench.data import open_dataset
 from aptbench.errors import AptbenchError
+from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
 from aptbench.evaluate.evaluation import EQUIVARIANCE, evaluate_file
 from aptbench.evaluate.result import Metric, Result, SystemScores, read_result, write_result
 from aptbench.tasks import load_task
@@ -62,7 +63,8 @@ def rescore_row(path: str | Path) -> tuple[Rescored, Result | None]:
     rescored : Rescored
     result : Result or None
         The archived one with the numbers of today; None if they are the same, or cannot be had.
-        What does not come from predictions (cost, training, conformance, spectrum) stays.
+        What does not come from predictions (cost, training, conformance) stays, and a spectrum
+        without its archived current.
 
     Raises
     ------
@@ -74,7 +76,14 @@ def rescore_row(path: str | Path) -> tuple[Rescored, Result | None]:
     try:
         task = load_task(old.task)
         dataset = open_dataset(task.dataset)
-        now = evaluate_file(task, dataset, path.with_suffix(".npz"), name=old.model.name).result
+        kept = path.with_suffix(SUFFIX)
+        now = evaluate_file(
+            task,
+            dataset,
+            path.with_suffix(".npz"),
+            name=old.model.name,
+            current=CurrentRecord.read(kept) if kept.is_file() else None,
+        ).result
     except AptbenchError as error:
         words = " ".join(str(part) for part in (error.what, error.got) if part is not None)
         return Rescored(task=old.task, model=old.model.name, status="impossible", note=words), None
@@ -86,6 +95,7 @@ def rescore_row(path: str | Path) -> tuple[Rescored, Result | None]:
             "data": now.data,
             "split_hash": now.split_hash,
             "test_frames": now.test_frames,
+            "spectrum": now.spectrum or old.spectrum,
         }
     )
     largest, worst = _largest_deviation(old, new)
@@ -166,6 +176,15 @@ def _numbers(old: Result, new: Result) -> Iterator[tuple[str, float | None, floa
     for system in {**old.systems, **new.systems}:
         parts = (result.systems.get(system, nothing).metrics for result in (old, new))
         pairs.append((f"{system}: ", *parts))  # type: ignore[arg-type]
+    if old.spectrum is not None and new.spectrum is not None:
+        pairs.append(("spectrum: ", old.spectrum.metrics, new.spectrum.metrics))
+        for band in {**old.spectrum.bands, **new.spectrum.bands}:
+            integrals = (
+                one.spectrum.bands[band].integral if band in one.spectrum.bands else None
+                for one in (old, new)
+                if one.spectrum is not None
+            )
+            yield f"spectrum: integral of {band}", *integrals  # type: ignore[misc]
     for where, were, are in pairs:
         for name in {**were, **are}:
             for field in ("value", "low", "high"):

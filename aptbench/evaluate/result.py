@@ -13,8 +13,9 @@ from aptbench.json_file import read_json
 if TYPE_CHECKING:
     from aptbench.data import Dataset
 
-SCHEMA_VERSION = 3
-"""Files of version 1 lack `Training` and `Cost`, of version 2 `SystemScores`; they are read."""
+SCHEMA_VERSION = 4
+"""Files of version 1 lack `Training` and `Cost`, of version 2 `SystemScores`, of version 3 the
+scores of the spectrum; they are read."""
 
 TrainingStatus = Literal["matches the task", "other split", "other data", "not trained", "unknown"]
 
@@ -222,6 +223,10 @@ class SpectrumSummary(_Part):
     frames : int
     time_step_fs, temperature_kelvin : float
     bands : dict of str to Band
+    metrics : dict of str to Metric
+        By metric and band, as in ``band_integral_error[bend]``; ``all`` is the whole grid.
+    reference : str
+        What it is compared with, in words; empty if with nothing.
     """
 
     protocol: str
@@ -229,6 +234,8 @@ class SpectrumSummary(_Part):
     time_step_fs: float
     temperature_kelvin: float
     bands: dict[str, Band]
+    metrics: dict[str, Metric] = Field(default_factory=dict)
+    reference: str = ""
 
 
 class SystemScores(_Part):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import InputError
 from aptbench.evaluate.reference_currents import ReferenceCurrents, reference_currents
+from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory, trajectory_of
 from aptbench.spectra import SpectralProtocol
+from aptbench.tasks import available_tasks, load_task
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -33,15 +35,20 @@ class SpectralSource:
     trajectory : DenseTrajectory
     dataset, system
         Where it comes from; None for a file.
+    task : TaskSpectrum or None
+        The task that it is the spectral part of.
     """
 
     name: str
     trajectory: DenseTrajectory
     dataset: Dataset | None = None
     system: str = ""
+    task: TaskSpectrum | None = None
 
     def reference(self, splits: tuple[Split, ...] = ()) -> ReferenceCurrents | None:
         """Return the currents of the labels, without those of training and validation."""
+        if self.task is not None:
+            return self.task.reference
         if self.dataset is None:
             return None
         return reference_currents(self.dataset, self.system, splits)
@@ -116,8 +123,9 @@ def open_source(
     Parameters
     ----------
     source : str
-        A data set of the catalog, the path of a store, or a trajectory file: extended xyz with
-        velocities, or positions as CP2K writes them with ``velocities`` in a file of their own.
+        A data set of the catalog, a task (the stretch of its test), the path of a store, or a
+        trajectory file: extended xyz with velocities, or positions as CP2K writes them with
+        ``velocities`` in a file of their own.
     system : str, optional
         Of a data set with several.
     protocol : SpectralProtocol
@@ -144,6 +152,8 @@ def open_source(
     path = Path(source).expanduser()
     if path.suffix in XYZ:
         opened = _from_file(path, protocol, bands, time_step, velocity_unit, velocities, cell)
+    elif source.partition("@")[0] in available_tasks():
+        opened = _from_task(source, protocol, bands)
     else:
         opened = _from_dataset(source, system, protocol, bands)
     changes = {"temperature": temperature, "volume": volume}
@@ -169,6 +179,20 @@ def _from_dataset(
         trajectory = replace(trajectory, bands=bands)
     name = dataset.name if dataset.name == system else f"{dataset.name}-{system}"
     return SpectralSource(name, trajectory, dataset, system)
+
+
+def _from_task(
+    source: str, protocol: SpectralProtocol, bands: Mapping[str, tuple[float, float]] | None
+) -> SpectralSource:
+    from aptbench.data import open_dataset
+
+    task = load_task(source)
+    dataset = open_dataset(task.dataset)
+    spectral = task_spectrum(task, dataset)
+    changes: dict[str, Any] = {"protocol": protocol} | ({"bands": bands} if bands else {})
+    spectral = replace(spectral, trajectory=replace(spectral.trajectory, **changes))
+    name = task.name.replace("/", "-")
+    return SpectralSource(name, spectral.trajectory, dataset, task.system, spectral)
 
 
 def _from_file(

@@ -72,6 +72,8 @@ class SpectralStudy:
         every frame is labelled, or fewer than three that are no neighbours.
     from_dipole : Spectrum or None
         Of the reference, from its dipoles.
+    anchor : str or None
+        Name in ``debiased`` of the current that makes the reference, whatever the models are.
     """
 
     trajectory: DenseTrajectory
@@ -81,6 +83,7 @@ class SpectralStudy:
     scores: tuple[SpectralScore, ...]
     debiased: Mapping[str, DebiasedSpectrum] = field(default_factory=dict)
     from_dipole: Spectrum | None = None
+    anchor: str | None = None
 
     @property
     def dense(self) -> bool:
@@ -89,9 +92,11 @@ class SpectralStudy:
 
     @property
     def best_debiased(self) -> str | None:
-        """The model whose debiased spectrum has the least error of the current, if there is one."""
+        """The model whose debiased spectrum is the reference: the anchor, or the least in error."""
         if not self.debiased:
             return None
+        if self.anchor is not None:
+            return self.anchor
         return min(self.debiased, key=lambda name: self.debiased[name].current_error[0])
 
     def reference_spectrum(self) -> tuple[Spectrum, Array, Array] | None:
@@ -183,6 +188,7 @@ def spectral_study(
     *,
     block: float | None = None,
     dipole: npt.ArrayLike | None = None,
+    anchor: tuple[str, npt.ArrayLike] | None = None,
 ) -> SpectralStudy:
     """Compare the spectra of models with the reference.
 
@@ -196,6 +202,9 @@ def spectral_study(
         Length of the time blocks of the bootstrap in fs.
     dipole : array, shape (frame, pol), optional
         Dipoles of the reference in every frame, in e angstrom: for the spectrum by that route.
+    anchor : tuple of str and array, shape (frame, pol), optional
+        Name and current that make the reference spectrum from sparse labels, in e angstrom/fs; not
+        given, it is the model with the least error of the current.
 
     Returns
     -------
@@ -218,8 +227,14 @@ def spectral_study(
     if REFERENCE in currents:
         raise InputError(f"A model cannot have the name {REFERENCE!r}.", do="rename it")
     series = {name: np.asarray(values, float) for name, values in currents.items()}
+    models = tuple(series)
+    corrected = dict(series)
+    if anchor is not None and not dense:
+        if anchor[0] in series:
+            raise InputError(f"A model cannot have the name {anchor[0]!r}.", do="rename it")
+        corrected[anchor[0]] = np.asarray(anchor[1], float)
     n_frames = len(trajectory.frames)
-    for name, values in series.items():
+    for name, values in corrected.items():
         if values.shape != (n_frames, 3):
             raise AlignmentError(
                 f"The current of {name!r} is not of all frames.",
@@ -232,7 +247,6 @@ def spectral_study(
             got=f"{reference.n_frames} frames",
             expected=n_frames,
         )
-    models = tuple(series)
     if dense:
         assert reference is not None
         for name in models:
@@ -243,13 +257,13 @@ def spectral_study(
     if reference is not None and not dense and reference.n_clusters >= MINIMUM_LABELS:
         debiased = {
             name: debiased_spectrum(
-                series[name],
+                values,
                 reference.label_frames,
                 reference.values,
                 bands=trajectory.bands or None,
                 **trajectory.constants,
             )
-            for name in models
+            for name, values in corrected.items()
         }
     by_dipole = None
     if dipole is not None:
@@ -257,7 +271,10 @@ def spectral_study(
         by_dipole = dipole_absorption(
             dipole, cell=None if cell is None else cell[0], **trajectory.constants
         )
-    study = SpectralStudy(trajectory, models, spectra, reference, (), debiased, by_dipole)
+    made_with = anchor[0] if anchor is not None and debiased else None
+    study = SpectralStudy(
+        trajectory, models, spectra, reference, (), debiased, by_dipole, made_with
+    )
     scores = _dense_scores(study) if dense else _sparse_scores(study)
     return replace(study, scores=tuple(scores))
 
@@ -313,7 +330,8 @@ def _sparse_scores(study: SpectralStudy) -> list[SpectralScore]:
     rows, reference = [], study.reference
     if reference is None or not study.debiased:
         return []
-    for model, result in study.debiased.items():
+    for model in study.models:
+        result = study.debiased[model]
         rows.append(SpectralScore(model, WHOLE, "current_error", "1", *result.current_error))
     assert study.best_debiased is not None
     best = study.debiased[study.best_debiased]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aptbench.evaluate.cost_table import cost_columns
 from aptbench.evaluate.result import Metric, Result
 from aptbench.metrics import UNCERTAINTY_METRICS
+from aptbench.spectra.fidelity import WHOLE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,6 +44,8 @@ class Column:
         One sentence for a tooltip.
     ideal : float
         Value of a perfect model; infinite where there is no limit.
+    spectral : bool
+        Whether it is a metric of the spectrum.
     """
 
     metric: str
@@ -50,10 +53,17 @@ class Column:
     unit: str
     explanation: str
     ideal: float = 0.0
+    spectral: bool = False
+
+    def of(self, result: Result) -> Metric | None:
+        """Return the metric of a result, None if it has none."""
+        if self.spectral:
+            return None if result.spectrum is None else result.spectrum.metrics.get(self.metric)
+        return result.metrics.get(self.metric)
 
     def best(self, results: Iterable[Result]) -> float | None:
         """Return the value nearest to the ideal, None if no result has one."""
-        values = [r.metrics[self.metric].value for r in results if self.metric in r.metrics]
+        values = [metric.value for r in results if (metric := self.of(r)) is not None]
         if math.isinf(self.ideal):
             sign = math.copysign(1, self.ideal)
             return max(values, key=lambda value: sign * value, default=None)
@@ -85,6 +95,12 @@ def columns(results: Iterable[Result]) -> list[Column]:
             "current error",
             "rms error of the current dM/dt over the rms current; its square is lost intensity.",
         ),
+        (
+            "assignment_error",
+            "assignment",
+            "The same of the currents of translation, libration, bend and stretches, in which "
+            "errors of two motions cannot cancel.",
+        ),
         ("sum_rule_residual", "sum rule", "rms acoustic sum over the atoms of a cell."),
         ("equivariance_error", "equivariance", "Largest violation under a rotation or inversion."),
     ]
@@ -101,6 +117,44 @@ def uncertainty_columns(results: Iterable[Result]) -> list[Column]:
     return [
         Column(name, _UNCERTAINTY[name], "", f"{metric.title.capitalize()}.", metric.ideal)
         for name, metric in UNCERTAINTY_METRICS.items()
+        if name in metrics
+    ]
+
+
+def assignment_columns(results: Iterable[Result]) -> list[Column]:
+    """Return the columns of the errors of each motion; none if the molecules have no motions."""
+    names = dict.fromkeys(name for result in results for name in result.metrics)
+    return [
+        Column(name, match[1], "", f"rms error of the current of the {match[1]} over its rms.")
+        for name in names
+        if (match := re.fullmatch(r"assignment_error\[(.+)\]", name))
+    ]
+
+
+def spectrum_columns(results: Iterable[Result]) -> list[Column]:
+    """Return the columns of the spectrum; none if no result has a spectrum with a reference."""
+    spectra = [result.spectrum for result in results if result.spectrum is not None]
+    metrics = {name: m.unit for spectrum in spectra for name, m in spectrum.metrics.items()}
+    places = [WHOLE, *dict.fromkeys(band for spectrum in spectra for band in spectrum.bands)]
+    wanted = [
+        (
+            f"current_error[{WHOLE}]",
+            "current error",
+            "rms error of dM/dt over the rms, of the whole stretch.",
+        ),
+        (
+            f"relative_l1[{WHOLE}]",
+            "relative L1",
+            "Area between the spectra over that of the reference.",
+        ),
+    ]
+    wanted += [
+        (f"band_integral_error[{place}]", place, "Relative error of the integral of the band.")
+        for place in places
+    ]
+    return [
+        Column(name, heading, "", explanation, spectral=True)
+        for name, heading, explanation in wanted
         if name in metrics
     ]
 

@@ -90,9 +90,13 @@ class DenseTrajectory:
 
 
 def dense_trajectory(
-    dataset: Dataset, system: str, protocol: SpectralProtocol = IR1
+    dataset: Dataset,
+    system: str,
+    protocol: SpectralProtocol = IR1,
+    *,
+    frames: range | None = None,
 ) -> DenseTrajectory:
-    """Return the trajectory of a system for a spectrum.
+    """Return the trajectory of a system, or some frames of it, for a spectrum.
 
     The temperature is that of the velocities, whatever a thermostat before was set to; the bands
     are those of the attributes ``infrared_bands_by_system`` or ``infrared_bands`` of the data set,
@@ -106,7 +110,7 @@ def dense_trajectory(
         message says why.
     """
     return trajectory_of(
-        StoredFrames(dataset, system),
+        StoredFrames(dataset, system, frames),
         uniform_time_step(dataset.times(system)),
         protocol,
         bands=dataset.infrared_bands(system) or None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-DIMS = (("frame",), ("frame", "atom"))
+DIMS = (("frame",), ("frame", "atom"), ("frame", "mode"))
 """The dimensions that the values of a statistic can have."""
 
 
@@ -34,9 +34,9 @@ class Samples:
 
     Parameters
     ----------
-    values : array, shape (frame,) or (frame, atom)
+    values : array, shape (frame,), (frame, atom) or (frame, mode)
     dims : tuple of str
-        Names of the dimensions of ``values``: ``("frame",)`` or ``("frame", "atom")``.
+        Names of the dimensions of ``values``, one of `DIMS`; modes are those of the molecules.
 
     Raises
     ------

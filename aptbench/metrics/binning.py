@@ -1,4 +1,4 @@
-"""Bins of samples: all together, by species, or by their own size."""
+"""Bins of samples: all together, by species, by mode of motion, or by their own size."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from aptbench.elements import SYMBOLS
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.metrics.base import Samples
+from aptbench.molecules import MoleculeTable
+from aptbench.spectra.modes import modes_of
 
 Index = npt.NDArray[np.int64]
 
@@ -46,6 +48,29 @@ class BySpecies:
         numbers, index = np.unique(frames.atomic_numbers, return_inverse=True)
         symbols = tuple(SYMBOLS[z] for z in numbers)
         return symbols, np.broadcast_to(index, samples.values.shape)
+
+
+@dataclass(frozen=True)
+class ByMode:
+    """One bin for each mode of the molecules: translation, libration, bend and stretches of water.
+
+    Examples
+    --------
+    >>> water = Frames([8, 1, 1], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    >>> ByMode()(Samples(np.zeros((1, 5)), ("frame", "mode")), water)[0][:3]
+    ('translation', 'libration', 'bend')
+    """
+
+    def __call__(self, samples: Samples, frames: Frames) -> tuple[tuple[str, ...], Index]:
+        """Return the modes of the molecules of the frames, and the index of each sample."""
+        if samples.dims != ("frame", "mode"):
+            raise InputError(
+                "Only values of modes can be binned by mode.",
+                got=samples.dims,
+                expected=("frame", "mode"),
+            )
+        modes = modes_of(MoleculeTable.of(frames).kinds)
+        return modes, np.broadcast_to(np.arange(len(modes)), samples.values.shape)
 
 
 @dataclass(frozen=True)

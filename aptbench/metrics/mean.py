@@ -72,7 +72,7 @@ class Mean:
 
     @classmethod
     def of(cls, samples: Samples, binned: Binned, frames: Frames) -> Mean:
-        """Add up samples (frame,) or (frame, atom) in the bins of ``binned``."""
+        """Add up the samples of each frame in the bins of ``binned``."""
         bins, index = binned.binning(samples, frames)
         n = len(samples.values)
         frame = np.arange(n).reshape(-1, *([1] * (samples.values.ndim - 1)))

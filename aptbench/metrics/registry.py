@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -11,11 +11,12 @@ from typing import Final
 import numpy as np
 
 from aptbench.elements import SYMBOLS
-from aptbench.errors import UnknownNameError
+from aptbench.errors import InputError, UnknownNameError
 from aptbench.frames import Frames
 from aptbench.metrics.base import Metric
 from aptbench.metrics.irreps import IRREPS
 from aptbench.metrics.tensor_metrics import (
+    AssignmentError,
     CurrentError,
     MeanAbsoluteError,
     NormalizedError,
@@ -23,6 +24,8 @@ from aptbench.metrics.tensor_metrics import (
     SumRuleResidual,
     TailError,
 )
+from aptbench.molecules import MoleculeTable
+from aptbench.spectra.modes import MODES, WATER_MODES, modes_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Entry:
     title: str
     species: bool = False
     irreps: bool = False
+    modes: bool = False
     version: int = 1
 
 
@@ -46,14 +50,17 @@ METRICS: Final[Mapping[str, Entry]] = MappingProxyType(
         "normalized_rmse": Entry(NormalizedError, "error over the spread of the labels", True),
         "worst_1_percent": Entry(TailError, "root mean square error of the worst 1 % of atoms"),
         "current_error": Entry(CurrentError, "relative error of the current (eta)"),
+        "assignment_error": Entry(
+            AssignmentError, "relative error of the currents of all modes", modes=True
+        ),
         "sum_rule_residual": Entry(SumRuleResidual, "acoustic sum rule residual of the prediction"),
     }
 )
-"""Metrics by base name. A base name may be followed by a species and an irrep in brackets."""
+"""Metrics by base name; a species and an irrep, or a mode of motion, may follow in brackets."""
 
 
 def get_metric(name: str) -> Metric:
-    """Return the metric with a name such as ``rmse``, ``rmse[O]``, ``rmse[L=1]``, ``rmse[O,L=1]``.
+    """Return the metric with a name such as ``rmse``, ``rmse[O,L=1]``, ``assignment_error[bend]``.
 
     Raises
     ------
@@ -69,11 +76,11 @@ def get_metric(name: str) -> Metric:
     if match is None or match[1] not in METRICS:
         raise UnknownNameError("metric", match[1] if match else name, METRICS)
     entry, selection = METRICS[match[1]], {}
-    for part in (match[2] or "").replace(" ", "").split(",") if match[2] else ():
-        key, value = _selection(part)
+    for part in (match[2] or "").split(",") if match[2] else ():
+        key, value = _selection(" ".join(part.split()))
         if key in selection or key is None or not getattr(entry, key):
             raise UnknownNameError("metric", name, _forms(match[1]))
-        selection[{"irreps": "irrep"}.get(key, key)] = value
+        selection[{"irreps": "irrep", "modes": "mode"}.get(key, key)] = value
     return entry.make(**selection)
 
 
@@ -89,15 +96,26 @@ def metric_names(frames: Frames, *others: Frames) -> tuple[str, ...]:
     """
     systems = (frames, *others)
     symbols = [SYMBOLS[z] for z in np.unique(np.concatenate([f.atomic_numbers for f in systems]))]
+    moving = all(f.velocities is not None for f in systems)
+    modes = _modes(systems) if moving else ()
     names = []
     for base, entry in METRICS.items():
-        if base == "current_error" and any(f.velocities is None for f in systems):
+        if (base == "current_error" and not moving) or (entry.modes and not modes):
             continue
         irreps = [f"L={k}" for k in IRREPS] if entry.irreps else []
         species = symbols if entry.species else []
         pairs = [f"{symbol},{irrep}" for symbol in species for irrep in irreps]
         names += [base, *(f"{base}[{inner}]" for inner in (*species, *irreps, *pairs))]
+        names += [f"{base}[{mode}]" for mode in modes] if entry.modes else []
     return tuple(names)
+
+
+def _modes(systems: Iterable[Frames]) -> tuple[str, ...]:
+    """Return the modes of the molecules of systems; none if one of them has no molecules."""
+    try:
+        return modes_of(kind for frames in systems for kind in MoleculeTable.of(frames).kinds)
+    except InputError:
+        return ()
 
 
 def _selection(part: str) -> tuple[str | None, str | int | None]:
@@ -105,6 +123,8 @@ def _selection(part: str) -> tuple[str | None, str | int | None]:
         return "irreps", int(part[2:])
     if part in SYMBOLS[1:]:
         return "species", part
+    if part in (*WATER_MODES, *MODES):
+        return "modes", part
     return None, None
 
 
@@ -114,4 +134,5 @@ def _forms(base: str) -> list[str]:
     forms += [f"{base}[<element>]"] if entry.species else []
     forms += [f"{base}[L={k}]" for k in IRREPS] if entry.irreps else []
     forms += [f"{base}[<element>,L={k}]" for k in IRREPS] if entry.irreps else []
+    forms += [f"{base}[{mode}]" for mode in dict.fromkeys((*WATER_MODES, *MODES)) if entry.modes]
     return forms

@@ -1,4 +1,4 @@
-"""Statistics of atomic polar tensors: one value an atom or a frame."""
+"""Statistics of atomic polar tensors: one value an atom, a frame, or a mode of motion."""
 
 from __future__ import annotations
 
@@ -12,12 +12,23 @@ from aptbench.frames import Frames
 from aptbench.metrics.base import Samples
 from aptbench.metrics.irreps import irrep_part
 from aptbench.metrics.sum_rules import acoustic_sum_rule_residual
+from aptbench.molecules import MoleculeTable
 from aptbench.spectra.current import current
+from aptbench.spectra.modes import mode_currents, modes_of
 
 Array = npt.NDArray[np.float64]
 
 ATOMS = ("frame", "atom")
 FRAMES = ("frame",)
+MODES = ("frame", "mode")
+
+
+def _no_velocities(metric: str) -> InputError:
+    return InputError(
+        "The current needs velocities, and the frames have none.",
+        expected="Frames with 'velocities' in angstrom/fs",
+        do=f"give the velocities, or leave out {metric!r}",
+    )
 
 
 def _mean_square(tensors: Array) -> Array:
@@ -84,14 +95,38 @@ class CurrentSquare:
     def __call__(self, prediction: Array, reference: Array, frames: Frames) -> Samples:
         """Return values (frame,) in (e angstrom/fs)^2."""
         if frames.velocities is None:
-            raise InputError(
-                "The current needs velocities, and the frames have none.",
-                expected="Frames with 'velocities' in angstrom/fs",
-                do="give the velocities, or leave out 'current_error'",
-            )
+            raise _no_velocities("current_error")
         apt = prediction - reference if self.error else reference
         rate = current(apt, frames.velocities)
         return Samples(np.einsum("fp,fp->f", rate, rate), FRAMES)
+
+
+@dataclass(frozen=True)
+class ModeCurrentSquare:
+    """Square of the current that each mode of the molecules carries, all molecules together.
+
+    Parameters
+    ----------
+    error : bool
+        As in `CurrentSquare`.
+    """
+
+    error: bool
+
+    def __call__(self, prediction: Array, reference: Array, frames: Frames) -> Samples:
+        """Return values (frame, mode) in (e angstrom/fs)^2."""
+        if frames.velocities is None:
+            raise _no_velocities("assignment_error")
+        apt = prediction - reference if self.error else reference
+        table = MoleculeTable.of(frames)
+        modes, whole = modes_of(table.kinds), table.whole(frames.positions, frames.cell)
+        total = np.zeros((len(frames), len(modes), 3))
+        for kind in table.kinds:
+            carried = mode_currents(
+                kind, *(values[:, kind.atoms] for values in (whole, frames.velocities, apt))
+            )
+            total[:, [modes.index(name) for name in modes_of((kind,))]] += carried.sum(1)
+        return Samples(np.einsum("fmp,fmp->fm", total, total), MODES)
 
 
 @dataclass(frozen=True)

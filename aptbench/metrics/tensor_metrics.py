@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.metrics.base import Binned, Statistic
-from aptbench.metrics.binning import BySize, BySpecies, Together
+from aptbench.metrics.binning import ByMode, BySize, BySpecies, Together
 from aptbench.metrics.mean import Totals
 from aptbench.metrics.statistics import (
     AbsoluteError,
     CurrentSquare,
+    ModeCurrentSquare,
     ReferenceCharge,
     ReferenceSquare,
     SquaredError,
@@ -160,6 +161,40 @@ class CurrentError:
     def compute(self, totals: Means) -> Array:
         """Return the ratio; NaN if the reference current is zero."""
         error, reference = (np.asarray(totals[key].mean()) for key in self.inputs)
+        missing = np.full(error.shape, np.nan)
+        return np.sqrt(np.divide(error, reference, out=missing, where=reference > 0))
+
+
+@dataclass(frozen=True)
+class AssignmentError:
+    r"""Relative error of the currents that the modes of the molecules carry; no unit.
+
+    The assignment of a spectrum splits the current into translation, libration (rotation), bend
+    and stretches (internal motion) of the molecules, see `aptbench.spectra.modes`. With
+    :math:`j_m = \sum_i P_i v_i^{(m)}` of all molecules together,
+
+    .. math:: \eta_m^2 = \langle |\Delta j_m|^2 \rangle / \langle |j_m^\mathrm{ref}|^2 \rangle
+
+    and without a mode the sum over modes above and below. Errors of two modes cannot cancel in it,
+    which they can in `CurrentError`.
+
+    Parameters
+    ----------
+    mode : str, optional
+        Only this mode.
+    """
+
+    mode: str | None = None
+    unit = "1"
+
+    @property
+    def inputs(self) -> tuple[Binned, ...]:
+        """Squares of the error of the currents and of the reference currents, by mode."""
+        return tuple(Binned(ModeCurrentSquare(error), ByMode()) for error in (True, False))
+
+    def compute(self, totals: Means) -> Array:
+        """Return the ratio; NaN if the reference current is zero."""
+        error, reference = (np.asarray(totals[key].select(self.mode)[0]) for key in self.inputs)
         missing = np.full(error.shape, np.nan)
         return np.sqrt(np.divide(error, reference, out=missing, where=reference > 0))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,11 @@ def mode_names(kind: MoleculeKind) -> tuple[str, ...]:
     if kind.formula == "H2O":
         return WATER_MODES
     return MODES[:1] if len(kind.atomic_numbers) == 1 else MODES
+
+
+def modes_of(kinds: Iterable[MoleculeKind]) -> tuple[str, ...]:
+    """Return the names of the modes of several kinds of molecules, each once."""
+    return tuple(dict.fromkeys(name for kind in kinds for name in mode_names(kind)))
 
 
 def water_geometry(bond: float = 0.9572, angle: float = 104.52) -> Array:
@@ -148,6 +154,35 @@ def molecular_modes(
     else:
         modes[:, 0] = v
     return modes.reshape(*shape[:2], *modes.shape[1:])
+
+
+def mode_currents(
+    kind: MoleculeKind,
+    positions: npt.ArrayLike,
+    velocities: npt.ArrayLike,
+    apt: npt.ArrayLike,
+    reference: npt.ArrayLike | None = None,
+) -> Array:
+    """Return the currents that the modes of molecules of one kind carry; they add up to the whole.
+
+    Parameters
+    ----------
+    kind, positions, velocities, reference
+        As in `molecular_modes`.
+    apt : array, shape (frame, molecule, atom, pol, disp)
+        In e.
+
+    Returns
+    -------
+    array, shape (frame, molecule, mode, pol)
+        In e angstrom/fs, of the modes of `mode_names`.
+    """
+    split = molecular_modes(kind, positions, velocities, reference)
+    # (frame, molecule, mode, atom and disp) times (..., atom and disp, pol)
+    response = np.swapaxes(np.asarray(apt, float), -1, -2)
+    return np.asarray(
+        split.reshape(*split.shape[:3], -1) @ response.reshape(*response.shape[:2], -1, 3)
+    )
 
 
 def _split(r: Array, v: Array, shares: Array, reference: Array | None, out: Array) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
 from aptbench.molecules import MoleculeTable
-from aptbench.spectra.modes import mode_names, molecular_modes
+from aptbench.spectra.modes import mode_currents, modes_of
 
 Array = npt.NDArray[np.float64]
 
@@ -148,7 +148,7 @@ def reduce_trajectory(
             got=tuple(apt.shape),
             expected=(n, table.n_atoms, 3, 3),
         )
-    modes = tuple(dict.fromkeys(name for kind in table.kinds for name in mode_names(kind)))
+    modes = modes_of(table.kinds)
     atoms = scratch_array((n, table.n_atoms, 3), scratch)
     by_mode = scratch_array((n, len(table), len(modes), 3), scratch)
     centers, sites = (scratch_array((n, len(table), 3), scratch) for _ in range(2))
@@ -163,15 +163,14 @@ def reduce_trajectory(
         centers[part] = table.centers_of_mass(whole)
         sites[part] = centers[part]
         for kind in table.kinds:
-            split = molecular_modes(
-                kind, whole[:, kind.atoms], rates[:, kind.atoms], geometry.get(kind.formula)
+            current = mode_currents(
+                kind,
+                whole[:, kind.atoms],
+                rates[:, kind.atoms],
+                tensors[:, kind.atoms],
+                geometry.get(kind.formula),
             )
-            # (frame, molecule, mode, atom and disp) times (..., atom and disp, pol)
-            response = np.swapaxes(tensors, 2, 3)[:, kind.atoms]
-            current = split.reshape(*split.shape[:3], -1) @ response.reshape(
-                *response.shape[:2], -1, 3
-            )
-            columns = [modes.index(name) for name in mode_names(kind)]
+            columns = [modes.index(name) for name in modes_of((kind,))]
             by_mode[part, kind.molecules[:, None], columns] = current
             if len(kind.atomic_numbers) == 1 or np.sum(kind.atomic_numbers > 1) == 1:
                 sites[part, kind.molecules] = whole[:, kind.atoms[:, 0]]

@@ -13,6 +13,7 @@ from aptbench.atomic import write_atomically
 from aptbench.data import root
 from aptbench.errors import AlignmentError, InputError
 from aptbench.metrics import METRICS
+from aptbench.tasks.spectrum_reference import read_spectrum_reference, reference_path
 from aptbench.tasks.task import Task
 
 
@@ -32,6 +33,9 @@ class FrozenTask(BaseModel):
         Versions of the metrics, by base name.
     protocol : str
         Of spectra, with its version.
+    spectrum : str or None
+        Hash of the `SpectrumReference`; None where every frame is labelled, or there is no
+        spectrum.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,10 +46,12 @@ class FrozenTask(BaseModel):
     test: dict[str, int]
     metrics: dict[str, int]
     protocol: str
+    spectrum: str | None = None
 
     @classmethod
     def of(cls, task: Task) -> FrozenTask:
         """Return what a task is now."""
+        reference = read_spectrum_reference(reference_path(task.name))
         bases = {name.partition("[")[0] for name in task.metrics} or METRICS
         return cls(
             data={one.dataset: one.content_hash for sets in task.parts.values() for one in sets},
@@ -54,16 +60,20 @@ class FrozenTask(BaseModel):
             test={system: len(labels) for system, labels in task.test_labels.items()},
             metrics={name: METRICS[name].version for name in METRICS if name in bases},
             protocol=task.protocol,
+            spectrum=None if reference is None else reference.hash,
         )
 
     def differences(self, now: FrozenTask) -> list[str]:
-        """Say what a task that is called the same has otherwise; a new metric is no difference."""
+        """Say what a task that is called the same has otherwise.
+
+        What is new is no difference: a metric, or a spectrum where there was none.
+        """
         changed = []
         for name in type(self).model_fields:
             was, is_now = getattr(self, name), getattr(now, name)
             if name == "metrics":
                 is_now = {base: version for base, version in is_now.items() if base in was}
-            if was != is_now:
+            if was != is_now and not (name == "spectrum" and was is None):
                 changed.append(f"{name}: {_short(was)} became {_short(is_now)}")
         return changed
 
@@ -130,7 +140,7 @@ def check_frozen(frozen: Frozen, now: Frozen, what: str = "The released task") -
 
 
 def freeze(tasks: Mapping[str, FrozenTask], path: str | Path) -> list[str]:
-    """Add tasks to the file of released tasks, atomically; return which were new.
+    """Add tasks to the file of released tasks, atomically; return what is new.
 
     Raises
     ------
@@ -139,10 +149,10 @@ def freeze(tasks: Mapping[str, FrozenTask], path: str | Path) -> list[str]:
     """
     frozen = read_frozen(path)
     check_frozen(frozen, tasks)
-    new = sorted(set(tasks) - set(frozen))
+    new = sorted(name for name in tasks if frozen.get(name) != tasks[name])
     if new:
         joined: dict[str, Any] = {
-            name: one.model_dump(mode="json") for name, one in sorted({**tasks, **frozen}.items())
+            name: one.model_dump(mode="json") for name, one in sorted({**frozen, **tasks}.items())
         }
         write_atomically(Path(path), json.dumps(joined, indent=2) + "\n")
     return new

@@ -107,13 +107,16 @@ def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> P
     Raises
     ------
     InputError
-        If the file exists with another content and ``overwrite`` is false: tasks are frozen.
+        If the file exists with another content, its version is not lower, and ``overwrite`` is
+        false: tasks are frozen.
     """
     path = Path(path)
-    if path.exists() and not overwrite and read_split(path) != split:
+    old = read_split(path) if path.exists() and not overwrite else None
+    if old is not None and old != split and old.version >= split.version:
         raise InputError(
             f"The split file {path} exists and says something else.",
-            do="a released split is never edited: choose a new name, or pass --force",
+            do=f"a released split is never edited: pass --version {old.version + 1} or a new "
+            "--name; --force is for one that was never released",
         )
     return write_atomically(path, split.model_dump_json(indent=2) + "\n")
 

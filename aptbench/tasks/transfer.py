@@ -209,12 +209,15 @@ def write_transfer(transfer: TransferSplit, path: str | Path, *, overwrite: bool
     Raises
     ------
     InputError
-        If the file exists with another content and ``overwrite`` is false: tasks are frozen.
+        If the file exists with another content, its version is not lower, and ``overwrite`` is
+        false: tasks are frozen.
     """
     path = Path(path)
-    if path.exists() and not overwrite and read_transfer(path) != transfer:
+    old = read_transfer(path) if path.exists() and not overwrite else None
+    if old is not None and old != transfer and old.version >= transfer.version:
         raise InputError(
             f"The transfer split {path} exists and says something else.",
-            do="a released split is never edited: choose a new name, or pass --force",
+            do=f"a released split is never edited: pass --version {old.version + 1} or a new "
+            "--name; --force is for one that was never released",
         )
     return write_atomically(path, transfer.model_dump_json(indent=2) + "\n")

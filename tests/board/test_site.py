@@ -23,6 +23,7 @@ from aptbench.evaluate.comparison import (
     write_comparison,
 )
 from aptbench.evaluate.result import (
+    Band,
     Cost,
     Data,
     Inference,
@@ -101,14 +102,19 @@ def results(tmp_path: Path) -> Path:
     return folder
 
 
+def task_page(index: Path) -> Path:
+    """Return the page of the only task."""
+    return index.parent / "tasks" / "synthetic-iid-1.html"
+
+
 def rows(page: str, number: int = 0) -> list[str]:
-    """Names in one of the tables of a page, after that of all tasks."""
-    table = page.split("<table")[number + 2].split("</table>")[0]
+    """Names in one of the tables of the page of a task."""
+    table = page.split("<table")[number + 1].split("</table>")[0]
     return re.findall(r'<th scope="row" data-value="([^"]*)"', table)
 
 
 def test_rows_are_ranked_and_trivial_models_marked(results: Path, tmp_path: Path) -> None:
-    page = build_site(results, tmp_path / "site").read_text()
+    page = task_page(build_site(results, tmp_path / "site")).read_text()
     assert rows(page) == ["a", "c", "b"]
     assert page.count('<span class="badge" title') == 1  # 20 * 0.05 is 1, the mean charge
     assert "0.0090–0.0110" in page
@@ -121,10 +127,12 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
         card.parent.mkdir(parents=True, exist_ok=True)
         card.write_text(CARD)
     index = build_site(results, tmp_path / "site", models=tmp_path / "models")
-    page = index.read_text()
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", ""), "but for a namespace"
-    links = re.findall(r'href="([^"#]+)"', page)
-    assert set(links) == {"models/a.html", "results.json"}
+    page = task_page(index).read_text()
+    for text in (page, index.read_text()):
+        assert "http" not in text.replace("http://www.w3.org/2000/svg", ""), "but for a namespace"
+    links = re.findall(r'href="([^"#]+)"', index.read_text())
+    assert set(links) == {"tasks/synthetic-iid-1.html", "results.json"}
+    assert set(re.findall(r'href="([^"#]+)"', page)) == {"../models/a.html", "../index.html"}
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
@@ -143,11 +151,15 @@ def test_costs_are_a_table_a_picture_and_facts_of_a_model(results: Path, tmp_pat
         card.parent.mkdir(parents=True, exist_ok=True)
         card.write_text("# Card\n")
     index = build_site(results, tmp_path / "site", models=tmp_path / "models")
-    page = index.read_text()
+    page = task_page(index).read_text()
     assert rows(page, 1) == ["a", "c", "b"]
     for text in ("1,234", "90 s", "other data", "3 frames of 3 atoms, 1 thread, cpu"):
         assert text in page
-    assert 'src="data:image/svg+xml;base64,' in page
+    drawing = page.split('<figure class="points">')[1].split("</figure>")[0]
+    assert re.findall(r'<a href="([^"]+)"', drawing) == [f"../models/{n}.html" for n in "acb"]
+    assert 'aria-label="a: 0.0100 e, 1e3 atoms/s"' in drawing
+    # a is the most accurate, b the fastest, and c neither
+    assert len(drawing.split('class="front" points="')[1].split('"')[0].split()) == 3
     model = (index.parent / "models" / "a.html").read_text()
     for text in ("synthetic/iid@1", "0.0100 e", "1,234", "frames not recorded"):
         assert text in model
@@ -156,26 +168,65 @@ def test_costs_are_a_table_a_picture_and_facts_of_a_model(results: Path, tmp_pat
 def test_uncertainties_have_a_table_of_the_models_that_predict_them(
     results: Path, tmp_path: Path
 ) -> None:
-    assert "Predicted uncertainties" not in build_site(results, tmp_path / "site").read_text()
+    before = task_page(build_site(results, tmp_path / "site")).read_text()
+    assert "Predicted uncertainties" not in before
     metrics = result("d", 0.04).metrics | {"z_score": Metric(value=1.7, unit="1")}
     write_result(result("d", 0.04, metrics=metrics), results / "synthetic" / "iid" / "d.json")
-    page = build_site(results, tmp_path / "site").read_text()
+    page = task_page(build_site(results, tmp_path / "site")).read_text()
     assert rows(page, 2) == ["d"]
     assert "1.700" in page
+
+
+def test_spectrum_and_assignment_have_tables_of_their_own(results: Path, tmp_path: Path) -> None:
+    modes = {f"assignment_error[{m}]": Metric(value=0.3, unit="1") for m in ("libration", "bend")}
+    errors = {
+        "current_error[all]": Metric(value=0.21, low=0.2, high=0.22, unit="1"),
+        "band_integral_error[all]": Metric(value=-0.05, low=-0.1, high=0.01, unit="1"),
+        "band_integral_error[bend]": Metric(value=0.4, low=0.1, high=0.7, unit="1"),
+    }
+    spectrum = SpectrumSummary(
+        protocol="ir@1",
+        frames=2001,
+        time_step_fs=2.0,
+        temperature_kelvin=300.0,
+        bands={"bend": Band(low=1500.0, high=1800.0, integral=1e5)},
+        metrics=errors,
+        reference="7 RPBE labels, with a (frozen)",
+    )
+    kept = results / "synthetic" / "iid"
+    for name, current in (("a", 0.21), ("b", 0.01)):
+        mine = errors | {"current_error[all]": Metric(value=current, unit="1")}
+        changed = spectrum.model_copy(update={"metrics": mine})
+        entry = result(name, {"a": 0.01, "b": 0.05}[name], spectrum=changed)
+        entry = entry.model_copy(update={"metrics": entry.metrics | modes})
+        write_result(entry, kept / f"{name}.json")
+    (tmp_path / "models" / "a").mkdir(parents=True)
+    (tmp_path / "models" / "a" / "card.md").write_text("# A\n")
+    index = build_site(results, tmp_path / "site", models=tmp_path / "models")
+    page = task_page(index).read_text()
+    assert rows(page, 1) == ["a", "b"]  # c has no modes
+    assert rows(page, 2) == ["b", "a"]  # by the error of the current
+    for text in ("7 RPBE labels, with a (frozen)", "bend 1500 to 1800", "-0.1000 to 0.0100"):
+        assert text in page
+    card = (index.parent / "models" / "a.html").read_text()
+    for text in ("assignment, bend", "spectrum, bend", "0.4000"):
+        assert text in card
 
 
 def test_results_without_cost_have_no_table_of_it(tmp_path: Path) -> None:
     old = result("old", 0.1, cost=None, training=None)
     write_result(old, tmp_path / "results" / "synthetic" / "iid" / "old.json")
-    page = build_site(tmp_path / "results", tmp_path / "site").read_text()
-    assert "<h3>Cost</h3>" not in page
+    page = task_page(build_site(tmp_path / "results", tmp_path / "site")).read_text()
+    assert "<h2>Cost</h2>" not in page
     assert rows(page) == ["old"]
 
 
 def test_names_in_results_are_text(tmp_path: Path) -> None:
     evil = result("m", 0.1, model=Model(name="<img src=x>", title="<b>bold</b>"))
     write_result(evil, tmp_path / "results" / "synthetic" / "iid" / "m.json")
-    page = build_site(tmp_path / "results", tmp_path / "site", models=tmp_path).read_text()
+    page = task_page(
+        build_site(tmp_path / "results", tmp_path / "site", models=tmp_path)
+    ).read_text()
     assert "<img src=x" not in page
     assert "<b>" not in page
 
@@ -220,10 +271,10 @@ def compared(tmp_path: Path) -> Path:
 
 
 def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Path) -> None:
-    page = build_site(results, tmp_path / "site", comparisons=compared(tmp_path)).read_text()
-    overview = page.split("</table>")[0]
-    assert "<td>a, c</td>" in overview
-    scores = page.split("<table")[2].split("</table>")[0]
+    index = build_site(results, tmp_path / "site", comparisons=compared(tmp_path))
+    assert "<td>a, c</td>" in index.read_text()
+    page = task_page(index).read_text()
+    scores = page.split("<table")[1].split("</table>")[0]
     assert re.findall(r'<td data-value="(\d)"', scores) == ["1", "1", "2"]
     assert "0.0100 above the best" in page
     assert "adjusted p = 0.07" in page
@@ -232,7 +283,9 @@ def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Pat
     # a comparison of another version of the task says nothing of this one
     other = read_comparison(tmp_path / "comparisons" / "synthetic" / "iid.json")
     write_comparison(other.model_copy(update={"task": "synthetic/iid@2"}), tmp_path / "comparisons")
-    page = build_site(results, tmp_path / "s2", comparisons=tmp_path / "comparisons").read_text()
+    page = task_page(
+        build_site(results, tmp_path / "s2", comparisons=tmp_path / "comparisons")
+    ).read_text()
     assert "<tfoot>" not in page
 
 
@@ -253,7 +306,7 @@ def test_systems_of_a_task_have_a_table(tmp_path: Path) -> None:
     write_result(
         result("a", 0.01, systems=systems), tmp_path / "r" / "synthetic" / "iid" / "a.json"
     )
-    page = build_site(tmp_path / "r", tmp_path / "site").read_text()
+    page = task_page(build_site(tmp_path / "r", tmp_path / "site")).read_text()
     assert "System by system" in page
     for text in ("hcn", "0.0110", "co2", "0.0220"):
         assert text in page
@@ -275,7 +328,7 @@ def test_what_was_submitted_is_said_and_is_text(results: Path, tmp_path: Path) -
     }
     write_submission(Submission.model_validate(said), tmp_path / "submissions" / "a")
     index = build_site(results, tmp_path / "site", submissions=tmp_path / "submissions")
-    page, card = index.read_text(), (index.parent / "models" / "a.html").read_text()
+    page, card = task_page(index).read_text(), (index.parent / "models" / "a.html").read_text()
     assert page.count(">submitted<") == 1
     assert "<strong>model</strong>" in card
     assert "0000-0002-1825-0097" in card
@@ -294,20 +347,18 @@ def test_typing_filters_and_trivial_models_stay(
         f"const i = document.querySelector('.filter input'); i.value = '{typed}';"
         "i.dispatchEvent(new Event('input', {bubbles: true}));"
     )
-    page = dom(build_site(results, tmp_path / "site"), script)
-    table = page.split("<table")[2].split("</table>")[0]
+    page = dom(task_page(build_site(results, tmp_path / "site")), script)
+    table = page.split("<table")[1].split("</table>")[0]
     visible = [row for row in table.split("<tr")[2:] if "hidden" not in row.split(">")[0]]
     names = [re.search(r'data-value="([^"]*)"', row) for row in visible]
     assert sorted(name[1] for name in names if name) == sorted(shown)
-    assert ("trivial ones always stay" in page.split("</section>")[0].split("<script>")[0]) is bool(
-        typed
-    )
+    assert ("trivial ones always stay" in page.split("</main>")[0]) is bool(typed)
 
 
 @pytest.fixture
 def spectra(results: Path, tmp_path: Path) -> Path:
     """Files of `aptbench spectrum`, and a result that has a spectrum."""
-    folder = tmp_path / "spectra" / "synthetic"
+    folder = tmp_path / "spectra" / "synthetic" / "iid"
     folder.mkdir(parents=True)
     names = ["wavenumber_cm-1", "one n*alpha_cm-1", "</script> n*alpha_cm-1"]
     names += [f"debiased reference{end}" for end in (" n*alpha_cm-1", " low", " high")]
@@ -365,10 +416,10 @@ def test_the_chart_of_spectra(
     said: str,
 ) -> None:
     index = build_site(results, tmp_path / "site", spectra=spectra)
-    assert (index.parent / "pictures" / "synthetic-spectrum.png").is_file()
-    assert "The bands in numbers" in index.read_text()
+    assert (index.parent / "pictures" / "synthetic-iid-1-spectrum.png").is_file()
+    assert "The bands in numbers" in task_page(index).read_text()
     page = dom(
-        index,
+        task_page(index),
         "const buttons = document.querySelectorAll('.legend button');"
         "const press = (key) => document.querySelector('.chart svg')"
         ".dispatchEvent(new KeyboardEvent('keydown', {key}));" + script,
@@ -432,9 +483,9 @@ def test_a_click_sorts(
     state: str,
 ) -> None:
     script = "".join(f"document.querySelectorAll('th button')[{k}].click();" for k in clicks)
-    page = dom(build_site(results, tmp_path / "site"), script)
+    page = dom(task_page(build_site(results, tmp_path / "site")), script)
     assert rows(page) == order
-    scores = page.split("</table>")[1]
+    scores = page.split("</table>")[0]
     assert re.findall(r'<th scope="col"[^>]*aria-sort="(\w+)"', scores) == [state]
 
 
@@ -453,20 +504,24 @@ def test_costs_sort_by_what_is_good(
     clicks: list[int],
     order: list[str],
 ) -> None:
-    buttons = "document.querySelectorAll('table')[2].querySelectorAll('th button')"
+    buttons = "document.querySelectorAll('table')[1].querySelectorAll('th button')"
     script = "".join(f"{buttons}[{k}].click();" for k in clicks)
-    page = dom(build_site(results, tmp_path / "site"), script)
+    page = dom(task_page(build_site(results, tmp_path / "site")), script)
     assert rows(page, 1) == order
     assert rows(page, 0) == ["a", "c", "b"]
 
 
+@pytest.mark.parametrize("page_of", [task_page, lambda index: index])
 def test_a_phone_scrolls_the_table_and_not_the_page(
-    results: Path, tmp_path: Path, dom: Callable[[Path, str], str]
+    results: Path,
+    tmp_path: Path,
+    dom: Callable[[Path, str], str],
+    page_of: Callable[[Path], Path],
 ) -> None:
-    index = build_site(results, tmp_path / "site")
+    index = page_of(build_site(results, tmp_path / "site"))
     frame = index.with_name("phone.html")
     frame.write_text(
-        "<html><body><iframe src='index.html' style='width:390px;height:800px'></iframe>"
+        f"<html><body><iframe src='{index.name}' style='width:390px;height:800px'></iframe>"
         "</body></html>"
     )
     # a page from the file system may not look into another: the page measures itself

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,9 @@ def test_missing_atoms_frames_and_values(folder: Path, good: Predictions) -> Non
     attacks = {
         "23 atoms": changed(good, apt=good.apt[:, :-1], atomic_number=good.atomic_number[:-1]),
         "missing frames": changed(good, apt=good.apt[1:], frame=good.frame[1:]),
-        "additional frames": changed(good, apt=good.apt[[0, 1, 1]], frame=np.append(good.frame, 3)),
+        "additional frames": changed(
+            good, apt=good.apt[[*range(len(good.apt)), 0]], frame=np.append(good.frame, 3)
+        ),
         "another order": changed(good, apt=good.apt[::-1], frame=good.frame[::-1]),
         "not finite": changed(good, apt=np.where(good.apt > 0.3, np.nan, good.apt)),
         "another version of the data": changed(good, content_hash=np.array("sha256:other")),
@@ -328,25 +331,28 @@ def test_training_frames_that_are_test_frames(
 
 
 def test_a_current_is_believed_after_samples(task: Task, good: Predictions, tmp_path: Path) -> None:
-    arrays = current_of(task, "point-charges")
+    record = current_of(task, "point-charges")
     given = {TASK: predictions_of(task, "point-charges")}
 
     def packed(name: str, **changes: Any) -> Path:
-        changed = {TASK: {**arrays, **changes}}
+        changed = {TASK: replace(record, **changes)}
         pack_submission(ABOUT, given, tmp_path / name, currents=changed)
         return tmp_path / name
 
     report = check_submission(packed("good"))
     assert report.accepted
-    assert "audit frames" in report.findings[-1].words
-    bent = 1.01 * arrays["current"]
+    assert any("audit frames" in finding.words for finding in report.findings)
+    spectrum = report.results[0].spectrum
+    assert spectrum is not None
+    assert "current_error[all]" in spectrum.metrics
+    bent = 1.01 * record.current
     assert "not those of its audit frames" in reason(packed("chosen", current=bent))
     at = audit_frames(bent)
-    tensors = {int(k): t for k, t in zip(arrays["frame"], arrays["apt"], strict=True)}
-    known = [tensors.get(int(k), arrays["apt"][0]) for k in at]
+    tensors = {int(k): t for k, t in zip(record.frame, record.apt, strict=True)}
+    known = [tensors.get(int(k), record.apt[0]) for k in at]
     found = reason(packed("bent", current=bent, frame=at, apt=np.array(known)))
     assert "not that of the tensors" in found
-    assert "not of all frames" in reason(packed("short", current=arrays["current"][:-1]))
+    assert "not of all frames" in reason(packed("short", current=record.current[:-1]))
 
 
 def test_audit_frames_follow_from_the_current() -> None:

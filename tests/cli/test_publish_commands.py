@@ -132,7 +132,7 @@ def test_export_to_extended_xyz(project, aptbench, tmp_path):
     words = ("export", "synthetic-water", target, "--system", "bulk")
     code, out, _ = aptbench(*words)
     assert code == 0
-    assert out.startswith(f"Wrote {target}: 13 labels of bulk, ")
+    assert out.startswith(f"Wrote {target}: 27 labels of bulk, ")
     expected = open_dataset("synthetic-water").labelled("bulk")
     read = read_extended_xyz(target, order="pol,disp", velocity_unit="angstrom/fs")
     np.testing.assert_array_equal(read.apt, expected.apt)

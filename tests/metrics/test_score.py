@@ -10,6 +10,7 @@ from aptbench.errors import AlignmentError, InputError, UnknownNameError
 from aptbench.frames import Frames
 from aptbench.metrics import METRICS, BlockBootstrap, get_metric, metric_names, score
 from aptbench.metrics.base import Samples
+from aptbench.oracle import liquid
 
 
 def values(prediction, reference, frames, names=None):
@@ -156,7 +157,11 @@ def test_a_species_that_does_not_occur(case) -> None:
 
 
 def test_every_metric_has_unit_and_title(case) -> None:
-    assert set(METRICS) == {name.split("[")[0] for name in metric_names(case[2])}
+    molecules = metric_names(liquid(8, 1, equilibration=1))
+    assert set(METRICS) == {name.split("[")[0] for name in molecules}
+    # atoms at random places are no molecules
+    anywhere = {name.split("[")[0] for name in metric_names(case[2])}
+    assert set(METRICS) - anywhere == {"assignment_error"}
     for name, item in score(*case, bootstrap=BlockBootstrap(50)).items():
         assert item.unit in ("e", "1")
         assert item.low is not None, name

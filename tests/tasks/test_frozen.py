@@ -11,6 +11,7 @@ import pytest
 from aptbench import Frames
 from aptbench.errors import AlignmentError, InputError
 from aptbench.metrics import METRICS, score
+from aptbench.spectra.modes import water_geometry
 from aptbench.tasks import available_tasks, load_task
 from aptbench.tasks.frozen import FrozenTask, check_frozen, freeze, frozen_path, read_frozen
 
@@ -28,6 +29,7 @@ GOLDEN = {
     ("normalized_rmse", 1): 0.2711773,
     ("worst_1_percent", 1): 0.3624389,
     ("current_error", 1): 0.2867792,
+    ("assignment_error", 1): 0.2145429,
     ("sum_rule_residual", 1): 1.9488963,
 }
 """A metric that gives other numbers is another version, and tasks that have it too."""
@@ -41,7 +43,12 @@ def test_a_version_of_a_metric_keeps_its_numbers() -> None:
         velocities=rng.normal(size=(4, 3, 3)),
     )
     reference, error = rng.normal(size=(2, 4, 3, 3, 3))
-    scores = score(reference + 0.3 * error, reference, frames, names=list(METRICS))
+    names = [name for name in METRICS if name != "assignment_error"]
+    scores = score(reference + 0.3 * error, reference, frames, names=names)
+    # only molecules have modes
+    places = water_geometry() + 0.05 * rng.normal(size=(4, 3, 3))
+    molecule = Frames([8, 1, 1], places, velocities=frames.velocities)
+    scores |= score(reference + 0.3 * error, reference, molecule, names=["assignment_error"])
     found = {(name, METRICS[name].version): round(s.value, 7) for name, s in scores.items()}
     assert found == pytest.approx(GOLDEN, abs=2e-7)
 

@@ -92,7 +92,8 @@ def test_a_split_that_exists_is_not_edited(dataset: Dataset, tmp_path: Path) -> 
     write_split(make(dataset), path)
     with pytest.raises(InputError, match="--force"):
         write_split(make(dataset, test=(7,)), path)
-    write_split(make(dataset, test=(7,)), path, overwrite=True)
+    write_split(make(dataset, test=(6,)), path, overwrite=True)
+    write_split(make(dataset, test=(7,), version=2), path)
     assert read_split(path).test == (7,)
 
 

@@ -1,0 +1,95 @@
+"""`CurrentRecord`: the current of a model along a trajectory, with the tensors that prove it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.errors import InputError
+from aptbench.evaluate.array_archive import read_arrays
+from aptbench.evaluate.current_audit import audit_frames, check_currents
+from aptbench.evaluate.predictions import write_archive
+from aptbench.evaluate.trajectory import DenseTrajectory
+
+if TYPE_CHECKING:
+    from aptbench.evaluate.prediction_run import NamedModel
+
+SUFFIX: Final = ".current.npz"
+"""Ends the name of the file beside a result."""
+_NAMES: Final = ("current", "frame", "apt")
+
+
+@dataclass(frozen=True, eq=False)
+class CurrentRecord:
+    """A current in every frame of a trajectory, and the tensors of its audit frames.
+
+    Parameters
+    ----------
+    current : array of float32 or float64, shape (frame, pol)
+        In e angstrom/fs.
+    frame : array of int, shape (audit,)
+        As `audit_frames` gives them for this current.
+    apt : array, shape (audit, atom, pol, disp)
+        In e.
+    """
+
+    current: npt.NDArray[Any]
+    frame: npt.NDArray[np.int64]
+    apt: npt.NDArray[Any]
+
+    @classmethod
+    def of(
+        cls, model: NamedModel, currents: npt.ArrayLike, trajectory: DenseTrajectory
+    ) -> CurrentRecord:
+        """Round a current to single precision, and ask the model for the tensors that prove it."""
+        current = np.asarray(currents, np.float32)
+        frame = audit_frames(current)
+        return cls(current, frame, tensors_of(model, frame, trajectory))
+
+    @classmethod
+    def read(cls, path: str | Path) -> CurrentRecord:
+        """Read an ``.npz`` file, which may be from a stranger.
+
+        Raises
+        ------
+        InputError
+            If it is damaged or not complete.
+        """
+        path = Path(path)
+        arrays = read_arrays(path, lambda name: name in _NAMES)
+        if set(arrays) != set(_NAMES):
+            raise InputError(
+                f"The file {path.name} is not complete.",
+                got=", ".join(arrays),
+                expected=", ".join(_NAMES),
+            )
+        return cls(**arrays)
+
+    def write(self, path: str | Path) -> Path:
+        """Write an ``.npz`` file atomically, and return its path."""
+        return write_archive(vars(self), path)
+
+    def check(self, trajectory: DenseTrajectory) -> float:
+        """Compare the current with its tensors, as `check_currents` does."""
+        return check_currents(self.current, self.frame, self.apt, trajectory)
+
+    def is_of(self, model: NamedModel, trajectory: DenseTrajectory) -> bool:
+        """Whether the tensors that a model gives now for the audit frames give this current."""
+        apt = tensors_of(model, self.frame, trajectory)
+        try:
+            check_currents(self.current, self.frame, apt, trajectory)
+        except InputError:
+            return False
+        return True
+
+
+def tensors_of(
+    model: NamedModel, frame: npt.NDArray[np.int64], trajectory: DenseTrajectory
+) -> npt.NDArray[np.float32]:
+    """Return the tensors of some frames, one at a time, shape (frame, atom, pol, disp), in e."""
+    parts = [model.predict(trajectory.frames[int(k) : int(k) + 1]) for k in frame]
+    return np.concatenate(parts).astype(np.float32)

@@ -1,0 +1,103 @@
+"""`SpectrumReference`: the model current that a task corrects by its test labels, frozen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aptbench.atomic import write_atomically
+from aptbench.data import root
+from aptbench.errors import InputError
+
+_NAMES: Final = ("current", "model", "fingerprint")
+
+
+@dataclass(frozen=True, eq=False)
+class SpectrumReference:
+    """The current of a model along the stretch of the test of a task.
+
+    With it the test labels estimate the spectrum that labels of all frames would give (see
+    docs/debiased.md). It is part of the definition of the task and never changes with the model.
+
+    Parameters
+    ----------
+    model, fingerprint : str
+        Which model, with the SHA-256 over its files.
+    current : array of float32, shape (frame, pol)
+        In e angstrom/fs.
+    """
+
+    model: str
+    fingerprint: str
+    current: npt.NDArray[Any]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the current."""
+        values = np.ascontiguousarray(self.current, "<f4")
+        return "sha256:" + hashlib.sha256(values.tobytes()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """Name among other models, of which one may be a later state of this."""
+        return f"{self.model} (frozen)"
+
+
+def reference_path(task: str) -> Path:
+    """Return where the reference of a task, such as ``water/iid``, is kept."""
+    return root() / "leaderboard" / "references" / f"{task}.npz"
+
+
+def read_spectrum_reference(path: str | Path) -> SpectrumReference | None:
+    """Read the reference of a task; None if it has none.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            current, model, fingerprint = (file[name] for name in _NAMES)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(
+            f"The reference of a spectrum {path} is damaged.",
+            got=error,
+            do="restore it from the release",
+        ) from None
+    return SpectrumReference(str(model), str(fingerprint), current)
+
+
+def write_spectrum_reference(reference: SpectrumReference, path: str | Path) -> Path:
+    """Write the reference of a task atomically, and return its path.
+
+    Raises
+    ------
+    InputError
+        If there is another one already: tasks are frozen.
+    """
+    import io
+
+    old = read_spectrum_reference(path)
+    if old is not None and old.hash != reference.hash:
+        raise InputError(
+            f"The reference {path} exists and is another.",
+            got=f"{old.model}, {old.hash}",
+            do="a released task keeps its reference: give the task a higher version, and remove it",
+        )
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream,
+        current=np.asarray(reference.current, np.float32),
+        model=reference.model,
+        fingerprint=reference.fingerprint,
+    )
+    return write_atomically(Path(path), stream.getvalue())
