@@ -38,7 +38,7 @@ def readme_blocks(project: Path) -> dict[str, str]:
         blocks["winners"] = _winners(project, results)
         if uncertainty_columns(results):
             blocks["uncertainty"] = _uncertainties(results)
-    spectra = project / "leaderboard" / "spectra" / "water" / "spectrum.json"
+    spectra = project / "leaderboard" / "spectra" / "water" / "iid" / "spectrum.json"
     if spectra.exists():
         blocks["spectra"] = spectra_table(json.loads(spectra.read_text()))
     return blocks | published_blocks(project)

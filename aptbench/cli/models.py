@@ -44,8 +44,8 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the weights; the model's own if left out, of a transfer trained/TASK "
-            "in it."
+            help="Folder for the weights; the model's own if left out, or trained/TASK in it for a "
+            "transfer, or where the model has weights of another task."
         ),
     ] = None,
     labels: Annotated[
@@ -61,7 +61,8 @@ def train(
     """Train a model on the training labels of a task; validation labels only select.
 
     A run that was stopped goes on from its last checkpoint, which lies beside the weights.
-    What was learned for a transfer is kept beside the model's own weights, and used for that task.
+    What was learned for a transfer, or a second task, is kept beside the model's own weights, and
+    used for that task.
 
     Example: aptbench train baselines/e3nn-reference --task water/iid
     """
@@ -93,11 +94,11 @@ def train(
                 got=f"--labels {labels} for {definition.identity}",
             )
         chosen = transfer_labels(definition)
-        if out is None:
-            folder = folder / "trained" / definition.name
-            folder.mkdir(parents=True, exist_ok=True)
     else:
         chosen = training_labels(definition, open_dataset(definition.dataset), labels)
+    if out is None and (transfer or _learned_for(model) not in ("", definition.name)):
+        folder = folder / "trained" / definition.name
+        folder.mkdir(parents=True, exist_ok=True)
     provenance = {"model": str(getattr(untrained, "name", model)), **chosen.provenance}
     if seed is not None:
         provenance["seed"] = seed
@@ -148,6 +149,18 @@ def conform(
         typer.echo("\n".join(f"{name}: {report}" for name, report in reports.items()))
     if not passed:
         raise typer.Exit(1)
+
+
+def _learned_for(model: str) -> str:
+    """Return the name of the task that the weights of a model were trained for, if it has any."""
+    from aptbench.errors import AptbenchError
+    from aptbench.models import load_model
+
+    try:
+        record = getattr(load_model(model), "provenance_", None) or {}
+    except AptbenchError:
+        return ""
+    return str(record.get("task", "")).partition("@")[0]
 
 
 def _trainable(model: str, threads: int, task: str) -> TrainableModel:

@@ -1,0 +1,197 @@
+"""The spectral part of a task: stretch, reference, archived currents."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aptbench.data import Dataset, open_dataset
+from aptbench.errors import AlignmentError, InputError
+from aptbench.evaluate import evaluate_model, evaluation
+from aptbench.evaluate.archive import archive_evaluation, best_current
+from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
+from aptbench.evaluate.rescoring import rescore
+from aptbench.evaluate.result import read_result
+from aptbench.evaluate.task_spectrum import task_spectrum
+from aptbench.spectra.current import current
+from aptbench.tasks import Task, load_task
+from aptbench.tasks.frozen import FrozenTask
+from aptbench.tasks.spectrum_reference import (
+    SpectrumReference,
+    read_spectrum_reference,
+    reference_path,
+    write_spectrum_reference,
+)
+
+TASK, SYSTEM = "synthetic-water/iid", "bulk"
+
+
+@pytest.fixture
+def project(synthetic_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy that may be written to."""
+    root = tmp_path / "project"
+    shutil.copytree(synthetic_project, root)
+    monkeypatch.setenv("APTBENCH_ROOT", str(root))
+    return root
+
+
+@pytest.fixture
+def task(project: Path) -> Task:
+    return load_task(TASK)
+
+
+@pytest.fixture
+def dataset(task: Task) -> Dataset:
+    return open_dataset(task.dataset)
+
+
+def test_the_stretch_holds_the_test_and_no_other_label(task: Task, dataset: Dataset) -> None:
+    part = task_spectrum(task, dataset)
+    frames = dataset.label_frames(SYSTEM)
+    first, last = frames[task.test[0]], frames[task.test[-1]]
+    assert part.start == first
+    assert len(part.trajectory.frames) == last - first + 1
+    assert frames[max(task.train + task.validation)] < part.start
+    # frames of the stretch are those of the trajectory from its start on
+    some = part.trajectory.frames[3:7]
+    assert np.array_equal(
+        some.positions, dataset.trajectory(SYSTEM)[first + 3 : first + 7].positions
+    )
+    labels = dataset.labelled(SYSTEM, np.array(task.test))
+    assert np.array_equal(part.reference.label_frames + first, frames[list(task.test)])
+    np.testing.assert_allclose(
+        part.reference.values, current(labels.apt, labels.frames.velocities), atol=1e-14
+    )
+    assert not part.reference.dense
+
+
+def test_a_task_without_a_spectrum_says_why(task: Task, dataset: Dataset) -> None:
+    short = replace(task, split=task.within.model_copy(update={"test": task.test[:3]}))
+    with pytest.raises(InputError, match="too short for the lag window"):
+        task_spectrum(short, dataset)
+
+
+def test_a_model_is_not_measured_against_itself(
+    project: Path, task: Task, dataset: Dataset
+) -> None:
+    part = task_spectrum(task, dataset)
+    archive = project / "leaderboard" / "results"
+    for name in ("constant-charge", "point-charges"):
+        done = evaluate_model(task, dataset, name, spectrum=part)
+        path = archive_evaluation(done, archive)
+        scores = read_result(path).spectrum.metrics
+        assert set(scores) == {"current_error[all]"}
+        assert scores["current_error[all]"].low < scores["current_error[all]"].value
+    before = FrozenTask.of(task)
+    assert before.spectrum is None
+    best = best_current(task, archive)
+    errors = {
+        name: read_result(archive / TASK / f"{name}.json").spectrum.metrics["current_error[all]"]
+        for name in ("constant-charge", "point-charges")
+    }
+    assert best.model == min(errors, key=lambda name: errors[name].value)
+    write_spectrum_reference(best, reference_path(TASK))
+    now = FrozenTask.of(task)
+    assert now.spectrum == best.hash
+    assert before.differences(now) == []  # a spectrum is new
+    assert now.differences(before) != []  # but may not vanish
+    # with the reference, archived currents are scored by band
+    assert {row.status for row in rescore(archive, write=True)} == {"different"}
+    assert {row.status for row in rescore(archive)} == {"identical"}
+    for name in errors:
+        summary = read_result(archive / TASK / f"{name}.json").spectrum
+        assert "band_integral_error[stretch]" in summary.metrics
+        assert summary.reference.endswith(f"with {best.model} (frozen)")
+        assert summary.metrics["current_error[all]"] == errors[name]
+    part = task_spectrum(task, dataset)
+    study = part.study({"zero": np.zeros_like(best.current)})
+    assert study.best_debiased == f"{best.model} (frozen)"
+    assert "zero" in study.models
+    assert len(study.models) == 1
+
+
+def test_a_frozen_reference_stays(project: Path, task: Task, dataset: Dataset) -> None:
+    path = reference_path(TASK)
+    n_frames = len(task_spectrum(task, dataset).trajectory.frames)
+    rng = np.random.default_rng(0)
+    mine = SpectrumReference("m", "f", rng.normal(size=(n_frames, 3)).astype(np.float32))
+    write_spectrum_reference(mine, path)
+    write_spectrum_reference(mine, path)
+    assert read_spectrum_reference(path).hash == mine.hash
+    other = SpectrumReference("m", "f", mine.current + 1)
+    with pytest.raises(InputError, match="exists and is another"):
+        write_spectrum_reference(other, path)
+    path.unlink()
+    write_spectrum_reference(SpectrumReference("m", "f", mine.current[1:]), path)
+    with pytest.raises(AlignmentError, match="not of the spectrum"):
+        task_spectrum(task, dataset)
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="damaged"):
+        task_spectrum(task, dataset)
+
+
+def test_labels_of_every_frame_are_the_reference(task: Task, dataset: Dataset) -> None:
+    part = task_spectrum(task, dataset)
+    exact = replace(
+        part,
+        reference=replace(
+            part.reference,
+            label_frames=np.arange(len(part.trajectory.frames)),
+            values=np.random.default_rng(2).normal(size=(len(part.trajectory.frames), 3)),
+        ),
+    )
+    summary = exact.summary(exact.reference.values)
+    assert summary.metrics["current_error[all]"].value == 0
+    assert summary.metrics["band_integral_error[bend]"].value == pytest.approx(0, abs=1e-12)
+    assert summary.metrics["relative_l1[all]"].value == pytest.approx(0, abs=1e-12)
+    assert summary.reference.endswith("one in every frame")
+
+
+def test_a_current_is_archived_with_its_proof(task: Task, dataset: Dataset, tmp_path: Path) -> None:
+    part = task_spectrum(task, dataset)
+    done = evaluate_model(task, dataset, "point-charges", spectrum=part)
+    path = archive_evaluation(done, tmp_path)
+    record = CurrentRecord.read(path.with_suffix(SUFFIX))
+    assert record.current.dtype == np.float32
+    assert record.check(part.trajectory) < 1e-6
+    np.testing.assert_array_equal(record.current, done.current.current)
+    # a run without a spectrum leaves none that is no longer its own
+    archive_evaluation(evaluate_model(task, dataset, "point-charges"), tmp_path)
+    assert not path.with_suffix(SUFFIX).exists()
+    np.savez(tmp_path / "half.npz", current=record.current)
+    with pytest.raises(InputError, match="not complete"):
+        CurrentRecord.read(tmp_path / "half.npz")
+
+
+def test_an_archived_current_saves_its_prediction(
+    project: Path, task: Task, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, archive = task_spectrum(task, dataset), project / "leaderboard" / "results"
+
+    def run() -> evaluation.Evaluation:
+        return evaluate_model(task, dataset, "constant-charge", spectrum=part, archive=archive)
+
+    first = run()
+    path = archive_evaluation(first, archive)
+    assert first.assignment is not None
+    assert run().assignment is not None, "what is quick is predicted again"
+    monkeypatch.setattr(evaluation, "PATIENCE", 0.0)
+    again = run()
+    assert again.assignment is None, "taken from the archive"
+    assert again.result.spectrum == first.result.spectrum
+    assert again.result.timing == first.result.timing
+    # a current that the model does not give any more is not believed
+    record = CurrentRecord.read(path.with_suffix(SUFFIX))
+    replace(record, current=1.01 * record.current).write(path.with_suffix(SUFFIX))
+    assert run().assignment is not None
+    record.write(path.with_suffix(SUFFIX))
+    # nor that of another state of the model
+    charges = project / "baselines" / "constant-charge" / "charges.json"
+    content = json.loads(charges.read_text())
+    charges.write_text(json.dumps(content, indent=3))
+    assert run().assignment is not None
