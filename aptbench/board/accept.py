@@ -8,7 +8,7 @@ from pathlib import Path
 from aptbench.board.submission import FILE, Submission, read_submission, write_submission
 from aptbench.board.submission_check import CheckReport, check_submission
 from aptbench.errors import InputError
-from aptbench.evaluate.current_record import SUFFIX
+from aptbench.evaluate.current_record import current_path
 from aptbench.evaluate.result import write_result
 
 
@@ -46,9 +46,10 @@ def accept_submission(folder: str | Path, leaderboard: str | Path) -> CheckRepor
         path = leaderboard / "results" / result.task_name / f"{submission.name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files[result.task], path.with_suffix(".npz"))
-        path.with_suffix(SUFFIX).unlink(missing_ok=True)
+        current_path(path).unlink(missing_ok=True)
         if result.task in currents:
-            shutil.copyfile(currents[result.task], path.with_suffix(SUFFIX))
+            current_path(path).parent.mkdir(exist_ok=True)
+            shutil.copyfile(currents[result.task], current_path(path))
         write_result(result, path)
     write_submission(submission, leaderboard / "submissions" / submission.name)
     return report

@@ -312,11 +312,12 @@ def _tensors(
 
     keep_freed_memory()
     frames = opened.trajectory.frames
+    task = None if opened.task is None else opened.task.task.partition("@")[0]
     tensors = {}
     with progress_bar(remaining=True) as bars:
         for name in dict.fromkeys(models):
-            loaded: NamedModel = load_model(name)  # type: ignore[assignment]
-            mark = fingerprint(model_folder(name))
+            loaded: NamedModel = load_model(name, task=task)  # type: ignore[assignment]
+            mark = fingerprint(model_folder(name), task)
             row = bars.add_task(loaded.name, total=len(frames))
             tensors[loaded.name] = PredictedTensors(
                 loaded,

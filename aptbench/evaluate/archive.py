@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
+from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.predictions import write_task_predictions
 from aptbench.evaluate.result import Result, read_result, write_result
 from aptbench.spectra.fidelity import WHOLE
@@ -20,15 +20,15 @@ def archive_evaluation(evaluation: Evaluation, folder: str | Path) -> Path:
     """Write ``TASK/MODEL.json`` and ``TASK/MODEL.npz`` below a folder and return the former.
 
     The predictions are archived with the result, so that it can be computed again; so is the
-    current of the spectrum, ``TASK/MODEL.current.npz``, if there is one.
+    current of the spectrum, ``TASK/currents/MODEL.npz``, if there is one.
     """
     result = evaluation.result
     path = Path(folder) / result.task_name / f"{result.model.name}.json"
     write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
     if evaluation.current is not None:
-        evaluation.current.write(path.with_suffix(SUFFIX))
+        evaluation.current.write(current_path(path))
     else:
-        path.with_suffix(SUFFIX).unlink(missing_ok=True)
+        current_path(path).unlink(missing_ok=True)
     return write_result(result, path)
 
 
@@ -43,17 +43,20 @@ def best_current(task: Task, folder: str | Path) -> SpectrumReference | None:
         If a file is damaged.
     """
     rows = []
-    for path in sorted((Path(folder) / task.name).glob(f"*{SUFFIX}")):
-        result = read_result(path.with_name(path.name.removesuffix(SUFFIX) + ".json"))
+    for path in sorted((Path(folder) / task.name).glob("*.json")):
+        result = read_result(path)
         scores = {} if result.spectrum is None else result.spectrum.metrics
         name = f"current_error[{WHOLE}]"
-        if result.task == task.identity and name in scores:
+        kept = current_path(path).is_file()
+        if result.task == task.identity and name in scores and kept:
             rows.append((scores[name].value, path, result.model))
     if not rows:
         return None
     _, path, model = min(rows, key=lambda row: row[0])
     return SpectrumReference(
-        model.name, model.fingerprint or "", CurrentRecord.read(path).current.astype("float32")
+        model.name,
+        model.fingerprint or "",
+        CurrentRecord.read(current_path(path)).current.astype("float32"),
     )
 
 

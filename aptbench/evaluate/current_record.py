@@ -18,8 +18,6 @@ from aptbench.evaluate.trajectory import DenseTrajectory
 if TYPE_CHECKING:
     from aptbench.evaluate.prediction_run import NamedModel
 
-SUFFIX: Final = ".current.npz"
-"""Ends the name of the file beside a result."""
 _NAMES: Final = ("current", "frame", "apt")
 
 
@@ -85,6 +83,15 @@ class CurrentRecord:
         except InputError:
             return False
         return True
+
+
+def current_path(result: Path) -> Path:
+    """Return where the current of an archived result, ``MODEL.json``, is kept.
+
+    >>> current_path(Path("water/iid/mine.json")).as_posix()
+    'water/iid/currents/mine.npz'
+    """
+    return result.parent / "currents" / f"{result.stem}.npz"
 
 
 def tensors_of(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import aptbench
 from aptbench.evaluate.cost import measure_inference, measurement_identity, model_cost
-from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
+from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.prediction_run import (
     NamedModel,
     PredictedTensors,
@@ -224,7 +224,7 @@ def _archived(
     if archive is None or mark is None:
         return None
     path = Path(archive) / task.name / f"{model.name}.json"
-    if not path.is_file() or not path.with_suffix(SUFFIX).is_file():
+    if not path.is_file() or not current_path(path).is_file():
         return None
     old = read_result(path)
     same = (old.task, old.data.content_hash, old.model.fingerprint)
@@ -232,7 +232,7 @@ def _archived(
         return None
     if old.timing.seconds_per_frame * len(trajectory.frames) < PATIENCE:
         return None
-    record = CurrentRecord.read(path.with_suffix(SUFFIX))
+    record = CurrentRecord.read(current_path(path))
     return (record, old.timing) if record.is_of(model, trajectory) else None
 
 

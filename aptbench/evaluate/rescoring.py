@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aptbench.data import open_dataset
 from aptbench.errors import AptbenchError
-from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
+from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.evaluation import EQUIVARIANCE, evaluate_file
 from aptbench.evaluate.result import Metric, Result, SystemScores, read_result, write_result
 from aptbench.tasks import load_task
@@ -76,7 +76,7 @@ def rescore_row(path: str | Path) -> tuple[Rescored, Result | None]:
     try:
         task = load_task(old.task)
         dataset = open_dataset(task.dataset)
-        kept = path.with_suffix(SUFFIX)
+        kept = current_path(path)
         now = evaluate_file(
             task,
             dataset,

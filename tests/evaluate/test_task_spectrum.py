@@ -14,7 +14,7 @@ from aptbench.data import Dataset, open_dataset
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate import evaluate_model, evaluation
 from aptbench.evaluate.archive import archive_evaluation, best_current
-from aptbench.evaluate.current_record import SUFFIX, CurrentRecord
+from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.rescoring import rescore
 from aptbench.evaluate.result import read_result
 from aptbench.evaluate.task_spectrum import task_spectrum
@@ -156,13 +156,13 @@ def test_a_current_is_archived_with_its_proof(task: Task, dataset: Dataset, tmp_
     part = task_spectrum(task, dataset)
     done = evaluate_model(task, dataset, "point-charges", spectrum=part)
     path = archive_evaluation(done, tmp_path)
-    record = CurrentRecord.read(path.with_suffix(SUFFIX))
+    record = CurrentRecord.read(current_path(path))
     assert record.current.dtype == np.float32
     assert record.check(part.trajectory) < 1e-6
     np.testing.assert_array_equal(record.current, done.current.current)
     # a run without a spectrum leaves none that is no longer its own
     archive_evaluation(evaluate_model(task, dataset, "point-charges"), tmp_path)
-    assert not path.with_suffix(SUFFIX).exists()
+    assert not current_path(path).exists()
     np.savez(tmp_path / "half.npz", current=record.current)
     with pytest.raises(InputError, match="not complete"):
         CurrentRecord.read(tmp_path / "half.npz")
@@ -186,10 +186,10 @@ def test_an_archived_current_saves_its_prediction(
     assert again.result.spectrum == first.result.spectrum
     assert again.result.timing == first.result.timing
     # a current that the model does not give any more is not believed
-    record = CurrentRecord.read(path.with_suffix(SUFFIX))
-    replace(record, current=1.01 * record.current).write(path.with_suffix(SUFFIX))
+    record = CurrentRecord.read(current_path(path))
+    replace(record, current=1.01 * record.current).write(current_path(path))
     assert run().assignment is not None
-    record.write(path.with_suffix(SUFFIX))
+    record.write(current_path(path))
     # nor that of another state of the model
     charges = project / "baselines" / "constant-charge" / "charges.json"
     content = json.loads(charges.read_text())
