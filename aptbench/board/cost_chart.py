@@ -59,6 +59,7 @@ def cost_chart(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None
         }
         for index, name, speed, error in found
     ]
+    _keep_apart(points)
     line = sorted((one["x"], one["y"]) for one in points if one["front"])
     return {
         "width": WIDTH,
@@ -69,6 +70,17 @@ def cost_chart(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None
         "front": " ".join(f"{px},{py}" for px, py in line),
         "edges": (_LEFT, WIDTH - _RIGHT, _TOP, HEIGHT - _BOTTOM),
     }
+
+
+def _keep_apart(points: Sequence[dict[str, Any]]) -> None:
+    """Give every name a height of its own, ``label``, where points are close to each other."""
+    taken: list[tuple[float, float]] = []
+    for point in points:
+        height = point["y"] + (-10 if point["left"] else 4)
+        while any(abs(x - point["x"]) < 140 and abs(y - height) < 14 for x, y in taken):
+            height = round(height + 7, 1)
+        taken.append((point["x"], height))
+        point["label"] = height
 
 
 class _Axis:
