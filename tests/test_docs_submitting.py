@@ -24,7 +24,7 @@ PYTHON = [text for kind, text in BLOCKS if kind == "python" and text not in FILE
 
 
 def test_from_nothing_to_a_row(tmp_path: Path) -> None:
-    assert (len(FILES), len(SHELL), len(PYTHON)) == (3, 3, 1)
+    assert (len(FILES), len(SHELL), len(PYTHON)) == (3, 3, 2)
     for name in ("datasets", "leaderboard", "baselines"):
         if name == "leaderboard":
             shutil.copytree(PROJECT / name / "results", tmp_path / name / "results")
@@ -49,9 +49,10 @@ def test_from_nothing_to_a_row(tmp_path: Path) -> None:
     run("bash", "-ec", SHELL[1])
     run(sys.executable, "-c", PYTHON[0])
     run("bash", "-ec", SHELL[2])
+    assert "(2, 192, 3)" in run(sys.executable, "-c", PYTHON[1])
     assert (tmp_path / "leaderboard" / "submissions" / "my-charges" / "submission.yaml").is_file()
-    page = (tmp_path / "leaderboard" / "site" / "index.html").read_text()
-    assert "my-charges" in page
+    (page,) = (tmp_path / "leaderboard" / "site" / "tasks").glob("water-iid-*.html")
+    assert "my-charges" in page.read_text()
 
 
 def test_the_workflow_runs_the_base_branch_and_reads_only() -> None:

@@ -11,7 +11,8 @@ from aptbench.board.generated import markdown_table
 from aptbench.board.learning import learning_blocks
 from aptbench.board.published_network import published_network_table
 from aptbench.board.read_speed import read_speed_table
-from aptbench.board.readme import published_blocks
+from aptbench.board.readme import motion_blocks, published_blocks, result_blocks
+from aptbench.evaluate.archive import archived_results
 from aptbench.spectra import PROTOCOLS
 
 
@@ -26,9 +27,12 @@ def document_blocks(project: Path) -> dict[str, str]:
     Returns
     -------
     dict of name to Markdown
-        ``protocols``, and what was measured into ``benchmarks/results``.
+        ``protocols``, results of all tasks, and what was measured into ``benchmarks/results``.
     """
     blocks = {"protocols": _protocols(), **learning_blocks(project), **published_blocks(project)}
+    results = archived_results(project / "leaderboard" / "results")
+    if results:
+        blocks |= result_blocks(results) | motion_blocks(results)
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
     blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
     blocks["coverage"] = "Not measured yet: `python benchmarks/coverage.py`."

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aptbench.board.dataset_table import dataset_table_blocks
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.comparison import comparison_path, read_comparison
 from aptbench.evaluate.cost_table import cost_columns, measured_with
-from aptbench.evaluate.result import Result
+from aptbench.evaluate.result import Metric, Result
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
-from aptbench.evaluate.table import columns, number, ranked, uncertainty_columns
+from aptbench.evaluate.table import (
+    Column,
+    assignment_columns,
+    columns,
+    number,
+    ranked,
+    spectrum_columns,
+    uncertainty_columns,
+)
+
+SHOWN: Final = "water/iid"
+"""The task that the README has in full."""
 
 
 def readme_blocks(project: Path) -> dict[str, str]:
@@ -33,15 +45,56 @@ def readme_blocks(project: Path) -> dict[str, str]:
     blocks = dataset_table_blocks(project)
     results = archived_results(project / "leaderboard" / "results")
     if results:
-        blocks["results"] = _results(results)
-        blocks["cost"] = _costs(results)
         blocks["winners"] = _winners(project, results)
-        if uncertainty_columns(results):
-            blocks["uncertainty"] = _uncertainties(results)
+        # the README has one task in full, docs/results.md all of them
+        blocks |= result_blocks([r for r in results if r.task_name == SHOWN] or results)
     spectra = project / "leaderboard" / "spectra" / "water" / "iid" / "spectrum.json"
     if spectra.exists():
         blocks["spectra"] = spectra_table(json.loads(spectra.read_text()))
     return blocks | published_blocks(project)
+
+
+def result_blocks(results: list[Result]) -> dict[str, str]:
+    """Return the blocks ``results``, ``cost`` and, where models predict them, ``uncertainty``."""
+    blocks = {"results": _results(results), "cost": _costs(results)}
+    if uncertainty_columns(results):
+        blocks["uncertainty"] = _uncertainties(results)
+    return blocks
+
+
+def motion_blocks(results: list[Result]) -> dict[str, str]:
+    """Return the blocks ``assignment`` and ``spectrum``: errors by motion and by band."""
+    found: dict[str, Callable[[Iterable[Result]], list[Column]]] = {
+        "assignment": assignment_columns,
+        "spectrum": spectrum_columns,
+    }
+    blocks = {}
+    for name, columns_of in found.items():
+        parts = []
+        for task in sorted({result.task for result in results}):
+            rows = ranked(result for result in results if result.task == task)
+            head = columns_of(rows)
+            body = [
+                (
+                    f"`{result.model.name}`",
+                    *("–" if (m := c.of(result)) is None else _with_ends(m) for c in head),
+                )
+                for result in rows
+                if any(c.of(result) is not None for c in head)
+            ]
+            if body:
+                reference = next((r.spectrum.reference for r in rows if r.spectrum), "")
+                words = f"; reference: {reference}" if name == "spectrum" else ""
+                table = markdown_table(["model", *(c.heading for c in head)], body)
+                parts.append(f"Task `{task}`{words}:\n\n{table}")
+        blocks[name] = "\n\n".join(parts) or "No results yet."
+    return blocks
+
+
+def _with_ends(metric: Metric) -> str:
+    if metric.low is None or metric.high is None:
+        return number(metric.value)
+    return f"{number(metric.value)} [{number(metric.low)}, {number(metric.high)}]"
 
 
 def _results(results: list[Result]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,13 @@ def run(
             help="Predict the trajectory anew where the current of the same model is archived.",
         ),
     ] = False,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="No spectrum of models whose trajectory would take more than so many seconds.",
+        ),
+    ] = None,
     cost: Annotated[
         bool, typer.Option(help="Measure speed and memory of each model in a process of its own.")
     ] = True,
@@ -106,6 +114,7 @@ def run(
                 name,
                 spectrum=spectral,
                 archive=None if fresh else root() / "leaderboard" / "results",
+                patience=math.inf if patience is None else patience,
                 cache=kept,
                 cost=cost,
                 client=client,
@@ -125,6 +134,9 @@ def run(
     _finish(chosen_task, evaluations, archive, as_json)
     if reason:
         _note(f"No spectrum: {reason}")
+    slow = [e.result.model.name for e in evaluations if spectral is not None and e.current is None]
+    if slow:
+        _note(f"No spectrum of {', '.join(slow)}: more than --patience {patience:g} s.")
     _note(f"Report: {report}")
 
 

@@ -60,5 +60,6 @@ def _documents(project: Path) -> list[Path]:
         "comparison-published",
         "data-format",
         "training",
+        "results",
     )
     return [project / "docs" / f"{name}.md" for name in names]

@@ -98,6 +98,7 @@ def evaluate_model(
     *,
     spectrum: TaskSpectrum | None = None,
     archive: Path | None = None,
+    patience: float = math.inf,
     cache: Path | None = None,
     cost: bool = False,
     client: Any = None,
@@ -118,6 +119,9 @@ def evaluate_model(
         Folder of archived results. Where the current of this very model is among them, and would
         take more than `PATIENCE` to make again, it is taken from there once the tensors of its
         audit frames agree; there is no assignment then.
+    patience : float
+        Seconds that predicting the trajectory may take, by the speed on the test frames; there is
+        no spectrum of a model that would take longer.
     cache : Path, optional
         Folder in which tensors of the trajectory and the measured cost are kept, so that they are
         made only once.
@@ -178,9 +182,10 @@ def evaluate_model(
     if spectrum is not None:
         trajectory = spectrum.trajectory
         kept_record = _archived(archive, task, dataset, model, mark, trajectory)
+        expected = timing.seconds_per_frame * len(trajectory.frames)
         if kept_record is not None:
             record, timing = kept_record
-        else:
+        elif expected <= patience:
             tensors = PredictedTensors(
                 model,
                 trajectory.frames,
@@ -192,7 +197,8 @@ def evaluate_model(
             timing = tensors.timing
             record = CurrentRecord.of(model, currents.total(), trajectory)
             assignment = assign(currents, **trajectory.constants)
-        drawn = absorption(record.current, **trajectory.constants)
+    if spectrum is not None and record is not None:
+        drawn = absorption(record.current, **spectrum.trajectory.constants)
         summary = spectrum.summary(record.current)
     title = ModelFolder.read(folder).title if folder is not None else model.name
     result = _result(

@@ -374,8 +374,9 @@ def test_it_appears_on_the_board(folder: Path, tmp_path: Path, good: Predictions
     assert accept_submission(folder, board).accepted
     (result,) = archived_results(board / "results")
     assert result.model.name == "charged"
-    page = build_site(board / "results", tmp_path / "site").read_text()
-    assert "charged" in page
+    index = build_site(board / "results", tmp_path / "site")
+    page = (index.parent / "tasks" / "synthetic-water-iid-1.html").read_text()
+    assert "charged" in index.read_text()
     assert "Charges of somebody" in page
     kept = read_submission(board / "submissions" / "charged")
     assert kept.authors[0].name == "A. Nobody"

@@ -113,7 +113,9 @@ def test_the_whole_chain(
     assert built.returncode == 0, built.stderr
     index = root / "leaderboard" / "site" / "index.html"
     assert built.stdout.strip() == str(index)
-    assert 'href="models/point-charges.html"' in index.read_text()
+    assert 'href="tasks/synthetic-water-iid-1.html"' in index.read_text()
+    page = index.parent / "tasks" / "synthetic-water-iid-1.html"
+    assert 'href="../models/point-charges.html"' in page.read_text()
 
 
 def test_tasks_are_listed(program: Program) -> None:

@@ -168,6 +168,13 @@ def test_a_current_is_archived_with_its_proof(task: Task, dataset: Dataset, tmp_
         CurrentRecord.read(tmp_path / "half.npz")
 
 
+def test_patience_ends_before_a_long_trajectory(task: Task, dataset: Dataset) -> None:
+    part = task_spectrum(task, dataset)
+    done = evaluate_model(task, dataset, "constant-charge", spectrum=part, patience=0.0)
+    assert (done.current, done.result.spectrum, done.assignment) == (None, None, None)
+    assert "rmse" in done.result.metrics
+
+
 def test_an_archived_current_saves_its_prediction(
     project: Path, task: Task, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
