@@ -136,7 +136,7 @@ class CurrentFile(PredictionFile):
 
     The archive holds ``current (frame, pol)`` in e angstrom/fs, and as a proof the tensors
     ``apt (frame, atom, pol, disp)`` of the audit frames, whose numbers are in ``frame``; see
-    `aptbench.board.current_audit.audit_frames`.
+    `aptbench.evaluate.current_audit.audit_frames`.
     """
 
 

@@ -185,7 +185,7 @@ def _parity(
     from aptbench.data import open_dataset
     from aptbench.evaluate.figures import parity_figure
     from aptbench.evaluate.predictions import read_task_predictions
-    from aptbench.evaluate.scoring import labels_of_test
+    from aptbench.evaluate.scoring import atoms_in_a_row, labels_of_test
     from aptbench.tasks import load_task
 
     try:
@@ -193,10 +193,7 @@ def _parity(
         labels = labels_of_test(task, open_dataset(task.dataset))
     except AptbenchError:
         return []
-    reference = np.concatenate([one.apt.reshape(1, -1, 3, 3) for one in labels.values()], axis=1)
-    numbers = np.concatenate(
-        [np.tile(one.frames.atomic_numbers, len(one)) for one in labels.values()]
-    )
+    reference, numbers = atoms_in_a_row(labels)
     shown = []
     for result in ranked(results):
         model = result.model.name

@@ -123,12 +123,13 @@ def run(
             for name in names
         ]
     folder = out or root() / "reports" / chosen_task.name.replace("/", "-")
+    currents = _currents(evaluations)
     report = write_report(
         chosen_task,
         dataset,
         evaluations,
         folder,
-        study=None if spectral is None else spectral.study(_currents(evaluations)),
+        study=spectral.study(currents) if spectral is not None and currents else None,
         no_spectrum=reason or "it was switched off (--no-spectrum).",
     )
     _finish(chosen_task, evaluations, archive, as_json)

@@ -24,7 +24,7 @@ from aptbench.evaluate.figures import (
     uncertainty_figure,
 )
 from aptbench.evaluate.result import Result, write_result
-from aptbench.evaluate.scoring import labels_of_test
+from aptbench.evaluate.scoring import atoms_in_a_row, labels_of_test
 from aptbench.evaluate.spectral_files import write_assignment, write_study
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
@@ -81,10 +81,7 @@ def write_report(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     labels = labels_of_test(task, dataset)
-    reference = np.concatenate([one.apt.reshape(1, -1, 3, 3) for one in labels.values()], axis=1)
-    numbers = np.concatenate(
-        [np.tile(one.frames.atomic_numbers, len(one)) for one in labels.values()]
-    )
+    reference, numbers = atoms_in_a_row(labels)
     results = [evaluation.result for evaluation in evaluations]
     shown = columns(results)
     for result in results:

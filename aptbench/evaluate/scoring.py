@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from aptbench.data import Dataset
 
 BOOTSTRAP = BlockBootstrap(replicates=1000, block=1, confidence=0.95, seed=0)
-"""Labelled frames of a test are many correlation times apart: each is a block of its own."""
+"""Labelled frames of a test are many correlation times apart, each a block of its own; neighbouring
+frames, a burst, are one block."""
 
 TaskPredictions = Mapping[str, Predictions]
 """Predictions of all test frames of a task, by system."""
@@ -50,6 +51,22 @@ def labels_of_test(task: Task, dataset: Dataset) -> dict[str, LabelledFrames]:
         system: dataset.labelled(system, np.array(labels))
         for system, labels in task.test_labels.items()
     }
+
+
+def atoms_in_a_row(
+    labels: Mapping[str, LabelledFrames],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return tensors and elements of all systems as if all atoms were in one frame, for figures.
+
+    Returns
+    -------
+    apt : array, shape (1, atom, pol, disp)
+        In e.
+    atomic_numbers : array, shape (atom,)
+    """
+    tensors = [one.apt.reshape(1, -1, 3, 3) for one in labels.values()]
+    numbers = [np.tile(one.frames.atomic_numbers, len(one)) for one in labels.values()]
+    return np.concatenate(tensors, axis=1), np.concatenate(numbers)
 
 
 def frames_of_test(task: Task, dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
@@ -193,7 +210,14 @@ def _means(
     names, means = tuple(names), None
     for system, one in labels.items():
         predicted = predictions[system].apt.astype(np.float64)
-        means = accumulate(names, predicted, one.apt, one.frames, means)
+        # frames of a burst remember each other: together they are one block
+        burst = np.cumsum(np.diff(predictions[system].frame, prepend=-1) != 1) - 1
+        burst -= burst[0]
+        found = {
+            key: mean.grouped(burst)
+            for key, mean in accumulate(names, predicted, one.apt, one.frames).items()
+        }
+        means = found if means is None else {key: means[key].merge(found[key]) for key in found}
     assert means is not None  # a task has a system
     return means
 

@@ -97,6 +97,26 @@ class Mean:
         sums, weights = np.concatenate(parts, axis=1)
         return Mean(bins, sums, weights)
 
+    def grouped(self, group: npt.ArrayLike) -> Mean:
+        """Add up frames that belong together, so that a bootstrap takes all of them or none.
+
+        Parameters
+        ----------
+        group : array of int, shape (frame,)
+            Number of the group of each frame, from 0 on.
+
+        Examples
+        --------
+        >>> mean = Mean(("O",), np.array([[1.0], [2.0], [6.0]]), np.ones((3, 1)))
+        >>> mean.grouped([0, 1, 1]).sums.ravel()
+        array([1., 8.])
+        """
+        index = np.asarray(group)
+        sums, weights = np.zeros((2, int(index.max()) + 1, len(self.bins)))
+        np.add.at(sums, index, self.sums)
+        np.add.at(weights, index, self.weights)
+        return Mean(self.bins, sums, weights)
+
     def select_frames(self, frames: npt.ArrayLike | slice | Sequence[int]) -> Mean:
         """Return the mean over some frames only, by slice, mask or indices."""
         index = frames if isinstance(frames, slice) else np.asarray(frames)
