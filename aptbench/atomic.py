@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 
 def write_atomically(path: Path, content: bytes | str) -> Path:
@@ -25,3 +30,10 @@ def write_atomically(path: Path, content: bytes | str) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def write_archive(arrays: Mapping[str, Any], path: str | Path) -> Path:
+    """Write arrays as a compressed ``.npz`` archive, atomically, and return its path."""
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return write_atomically(Path(path), stream.getvalue())

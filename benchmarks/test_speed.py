@@ -13,9 +13,10 @@ from aptbench import Frames
 from aptbench.board import build_site
 from aptbench.data import open_dataset, verify
 from aptbench.evaluate.rescoring import rescore
-from aptbench.metrics import BlockBootstrap, score
+from aptbench.metrics import BlockBootstrap, metric_names, score
 from aptbench.models import load_model
 from aptbench.spectra import absorption, current
+from aptbench.spectra.modes import water_geometry
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM = "water-300K-64"
@@ -75,7 +76,12 @@ def million():
     rng = np.random.default_rng(0)
     shape = (2604, 384, 3)
     numbers = np.tile([8, 1, 1], shape[1] // 3)
-    frames = Frames(numbers, rng.normal(size=shape), velocities=rng.normal(size=shape))
+    # molecules, 4 angstrom apart: their motions are scored too
+    centers = 4.0 * np.stack(np.unravel_index(np.arange(128), (4, 4, 8)), -1)
+    places = (centers[:, None] + water_geometry()).reshape(1, -1, 3)
+    positions = places + 0.03 * rng.normal(size=shape)
+    frames = Frames(numbers, positions, velocities=rng.normal(size=shape))
+    assert "assignment_error" in metric_names(frames)
     labels = rng.normal(size=(*shape, 3))
     return labels + 0.05 * rng.normal(size=labels.shape), labels, frames
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,8 +72,7 @@ def motion_blocks(results: list[Result]) -> dict[str, str]:
     blocks = {}
     for name, columns_of in found.items():
         parts = []
-        for task in sorted({result.task for result in results}):
-            rows = ranked(result for result in results if result.task == task)
+        for task, rows in _by_task(results):
             head = columns_of(rows)
             body = [
                 (
@@ -91,6 +91,12 @@ def motion_blocks(results: list[Result]) -> dict[str, str]:
     return blocks
 
 
+def _by_task(results: Iterable[Result]) -> list[tuple[str, list[Result]]]:
+    """Return the results of each task, the best first."""
+    ordered = sorted(results, key=lambda result: result.task)
+    return [(task, ranked(some)) for task, some in groupby(ordered, lambda result: result.task)]
+
+
 def _with_ends(metric: Metric) -> str:
     if metric.low is None or metric.high is None:
         return number(metric.value)
@@ -99,18 +105,18 @@ def _with_ends(metric: Metric) -> str:
 
 def _results(results: list[Result]) -> str:
     parts = []
-    for task in sorted({result.task for result in results}):
-        rows = ranked(result for result in results if result.task == task)
+    for task, rows in _by_task(results):
         head = columns(rows)
         body = []
         for result in rows:
             cells = []
             for column in head:
-                metric = result.metrics.get(column.metric)
-                text = "–" if metric is None else number(metric.value)
-                if metric is not None and column.metric == "rmse" and metric.low is not None:
-                    text += f" [{number(metric.low)}, {number(metric.high or metric.value)}]"
-                cells.append(text)
+                metric = column.of(result)
+                if metric is None:
+                    cells.append("–")
+                else:
+                    ends = column.metric == "rmse"
+                    cells.append(_with_ends(metric) if ends else number(metric.value))
             body.append((result.model.title, *cells))
         names = [c.heading + (f" / {c.unit}" if c.unit else "") for c in head]
         parts.append(f"Task `{task}`, test labels:\n\n" + markdown_table(["model", *names], body))
@@ -150,8 +156,7 @@ def _winners(project: Path, results: list[Result]) -> str:
 
 def _costs(results: list[Result]) -> str:
     parts = []
-    for task in sorted({result.task for result in results}):
-        rows = ranked(result for result in results if result.task == task)
+    for task, rows in _by_task(results):
         head = cost_columns(rows)
         if not head:
             continue
@@ -172,8 +177,7 @@ def _costs(results: list[Result]) -> str:
 
 def _uncertainties(results: list[Result]) -> str:
     parts = []
-    for task in sorted({result.task for result in results}):
-        rows = ranked(result for result in results if result.task == task)
+    for task, rows in _by_task(results):
         head = uncertainty_columns(rows)
         body = [
             (

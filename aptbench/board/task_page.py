@@ -146,7 +146,7 @@ class _Pictures:
 
 
 def _rows(results: Sequence[Result], shown: Sequence[Column], cards: Cards) -> list[dict[str, Any]]:
-    """Return a row for every result that has one of the columns, the best first."""
+    """Return a row for every result, the best first."""
     return [
         {
             "name": result.model.name,

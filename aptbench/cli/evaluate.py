@@ -1,4 +1,4 @@
-"""`aptbench run`, `evaluate`, `tasks` and `split`: models against the labels of a task."""
+"""`aptbench run` and `evaluate`: models against the labels of a task."""
 
 from __future__ import annotations
 
@@ -34,8 +34,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run")(run)
     app.command("evaluate")(evaluate)
-    app.command("tasks")(tasks)
-    app.command("split")(split)
 
 
 def run(
@@ -178,142 +176,6 @@ def evaluate(
             no_spectrum="the predictions are of test frames only.",
         )
         _note(f"Report: {report}")
-
-
-def tasks(
-    freeze: Annotated[
-        bool, typer.Option("--freeze", help="Release the tasks that are new; they never change.")
-    ] = False,
-    check: Annotated[
-        Path | None,
-        typer.Option(
-            help="Compare with a file of released tasks too, such as that of the base branch."
-        ),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the tasks of the project, and compare them with what they were when released.
-
-    Exit code 1 if a released task is something else now.
-    """
-    from aptbench.errors import InputError
-    from aptbench.tasks import TransferSplit, available_tasks, load_task
-    from aptbench.tasks.frozen import FrozenTask, check_frozen, frozen_path, read_frozen
-    from aptbench.tasks.frozen import freeze as release
-
-    found = [load_task(name) for name in available_tasks()]
-    if freeze:
-        _freeze_spectra(found)
-    now = {task.identity: FrozenTask.of(task) for task in found}
-    if check is not None:
-        if not check.is_file():
-            raise InputError("There is no such file of released tasks.", got=check)
-        earlier = read_frozen(check)
-        check_frozen(earlier, now)
-        check_frozen(earlier, read_frozen(frozen_path()), "The record of the released task")
-    check_frozen(read_frozen(frozen_path()), now)
-    if freeze:
-        for identity in release(now, frozen_path()):
-            _note(f"Released: {identity}")
-    if as_json:
-        rows = [
-            {"task": t.identity, "split_hash": t.split.hash, **t.split.model_dump(mode="json")}
-            for t in found
-        ]
-        typer.echo(json.dumps(rows, indent=2))
-        return
-    if not found:
-        typer.echo("No tasks yet: make one with aptbench split DATASET --name NAME")
-    for t in found:
-        sizes = ", ".join(
-            f"{sum(one.n_labels for one in sets)} {part}" for part, sets in t.parts.items()
-        )
-        if isinstance(t.split, TransferSplit):
-            typer.echo(f"{t.identity}  {sizes} labels; {t.split.axis}, tests on {_list(t.systems)}")
-        else:
-            typer.echo(f"{t.identity}  {sizes} labels of {t.system}; gap {t.split.gap_fs:g} fs")
-
-
-def split(
-    dataset: Annotated[str, typer.Argument(help="Name of a data set of the catalog.")],
-    name: Annotated[str, typer.Option(help="Name of the split; the task is DATASET/NAME.")],
-    system: Annotated[
-        str | None, typer.Option(help="System of the data set, needed if it has several.")
-    ] = None,
-    fractions: Annotated[
-        tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
-    ] = (0.6, 0.2, 0.2),
-    gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
-    every: Annotated[
-        int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
-    ] = 1,
-    version: Annotated[int, typer.Option(min=1, help="Version of the task.")] = 1,
-    force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Divide the labels of a data set into blocks of time, and write the split file."""
-    import re
-
-    from aptbench.data import open_dataset
-    from aptbench.errors import InputError
-    from aptbench.tasks import Split, audit_split, check_split, time_block_split, write_split
-    from aptbench.tasks.task import split_path
-
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise InputError(
-            "This cannot be the name of a split.", got=name, expected="letters, digits, _ . -"
-        )
-    data = open_dataset(dataset)
-    system = data.only_system() if system is None else system
-    label_frames, times = data.label_frames(system), data.times(system)
-    blocks = time_block_split(label_frames[::every], times, fractions, gap_fs)
-    shares = "/".join(f"{share:g}" for share in fractions)
-    made = Split(
-        name=name,
-        dataset=data.name,
-        content_hash=data.content_hash,
-        system=system,
-        **{part: tuple(every * k for k in labels) for part, labels in blocks.items()},
-        gap_fs=gap_fs,
-        rule="contiguous blocks of time in the order training, validation, test; shares "
-        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out"
-        + (f"; of every {every} labels the first is used" if every > 1 else ""),
-        version=version,
-    )
-    check_split(made, data)
-    path = write_split(made, split_path(data.name, name), overwrite=force)
-    audit = audit_split(made.parts, times[label_frames])
-    if as_json:
-        typer.echo(made.model_dump_json(indent=2))
-        return
-    sizes = ", ".join(f"{len(part)} {part_name}" for part_name, part in made.parts.items())
-    used = sum(map(len, made.parts.values()))
-    typer.echo(f"{path}\n  {sizes} labels, {len(label_frames) - used} unused")
-    typer.echo(
-        f"  least time between parts {audit.gap_fs:g} fs; "
-        f"from test to training {min(audit.nearest_train_fs):g} fs"
-    )
-
-
-def _freeze_spectra(tasks: Sequence[Task]) -> None:
-    """Give every task with a spectrum and without its reference the best current there is."""
-    from aptbench.data import open_dataset, root
-    from aptbench.evaluate.archive import best_current
-    from aptbench.tasks.spectrum_reference import reference_path, write_spectrum_reference
-
-    for task in tasks:
-        spectral, _ = _spectrum(open_dataset(task.dataset), task)
-        if spectral is None or spectral.reference.dense or spectral.frozen is not None:
-            continue
-        best = best_current(task, root() / "leaderboard" / "results")
-        if best is not None:
-            path = write_spectrum_reference(best, reference_path(task.name))
-            _note(f"Reference spectrum of {task.identity}: {best.model}, {path}")
-
-
-def _list(names: Sequence[str]) -> str:
-    few = names if len(names) < 6 else names[:4]
-    return ", ".join(few) + (f" and {len(names) - len(few)} more" if few != names else "")
 
 
 def _known_models(names: Sequence[str]) -> None:

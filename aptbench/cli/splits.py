@@ -1,4 +1,4 @@
-"""`aptbench audit`, `transfer` and `subsets`: what the splits of a project promise and hold."""
+"""`aptbench split`, `transfer`, `audit` and `subsets`: splits, what they promise and hold."""
 
 from __future__ import annotations
 
@@ -19,9 +19,71 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
+    app.command("split")(split)
     app.command("audit")(audit)
     app.command("transfer")(transfer)
     app.command("subsets")(subsets)
+
+
+def split(
+    dataset: Annotated[str, typer.Argument(help="Name of a data set of the catalog.")],
+    name: Annotated[str, typer.Option(help="Name of the split; the task is DATASET/NAME.")],
+    system: Annotated[
+        str | None, typer.Option(help="System of the data set, needed if it has several.")
+    ] = None,
+    fractions: Annotated[
+        tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
+    ] = (0.6, 0.2, 0.2),
+    gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
+    every: Annotated[
+        int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
+    ] = 1,
+    version: Annotated[int, typer.Option(min=1, help="Version of the task.")] = 1,
+    force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Divide the labels of a data set into blocks of time, and write the split file."""
+    import re
+
+    from aptbench.data import open_dataset
+    from aptbench.errors import InputError
+    from aptbench.tasks import Split, audit_split, check_split, time_block_split, write_split
+    from aptbench.tasks.task import split_path
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise InputError(
+            "This cannot be the name of a split.", got=name, expected="letters, digits, _ . -"
+        )
+    data = open_dataset(dataset)
+    system = data.only_system() if system is None else system
+    label_frames, times = data.label_frames(system), data.times(system)
+    blocks = time_block_split(label_frames[::every], times, fractions, gap_fs)
+    shares = "/".join(f"{share:g}" for share in fractions)
+    made = Split(
+        name=name,
+        dataset=data.name,
+        content_hash=data.content_hash,
+        system=system,
+        **{part: tuple(every * k for k in labels) for part, labels in blocks.items()},
+        gap_fs=gap_fs,
+        rule="contiguous blocks of time in the order training, validation, test; shares "
+        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out"
+        + (f"; of every {every} labels the first is used" if every > 1 else ""),
+        version=version,
+    )
+    check_split(made, data)
+    path = write_split(made, split_path(data.name, name), overwrite=force)
+    audit = audit_split(made.parts, times[label_frames])
+    if as_json:
+        typer.echo(made.model_dump_json(indent=2))
+        return
+    sizes = ", ".join(f"{len(part)} {part_name}" for part_name, part in made.parts.items())
+    used = sum(map(len, made.parts.values()))
+    typer.echo(f"{path}\n  {sizes} labels, {len(label_frames) - used} unused")
+    typer.echo(
+        f"  least time between parts {audit.gap_fs:g} fs; "
+        f"from test to training {min(audit.nearest_train_fs):g} fs"
+    )
 
 
 def audit(

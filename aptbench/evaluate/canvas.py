@@ -7,8 +7,6 @@ shape as well.
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +91,3 @@ def save_figure(figure: Figure, stem: Path, *, dpi: int = 200, vector: bool = Tr
         figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=dpi, metadata={"Software": None})
         if vector:
             figure.savefig(stem.with_name(f"{stem.name}.svg"), dpi=dpi, metadata={"Date": None})
-
-
-def embedded_svg(figure: Figure) -> str:
-    """Return a figure as a ``data:`` address, for pages that must be complete by themselves."""
-    stream = io.BytesIO()
-    with styled():
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}"

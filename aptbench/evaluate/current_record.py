@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import write_archive
 from aptbench.errors import InputError
 from aptbench.evaluate.array_archive import read_arrays
 from aptbench.evaluate.current_audit import audit_frames, check_currents
-from aptbench.evaluate.predictions import write_archive
 from aptbench.evaluate.trajectory import DenseTrajectory
 
 if TYPE_CHECKING:
@@ -77,9 +77,8 @@ class CurrentRecord:
 
     def is_of(self, model: NamedModel, trajectory: DenseTrajectory) -> bool:
         """Whether the tensors that a model gives now for the audit frames give this current."""
-        apt = tensors_of(model, self.frame, trajectory)
         try:
-            check_currents(self.current, self.frame, apt, trajectory)
+            replace(self, apt=tensors_of(model, self.frame, trajectory)).check(trajectory)
         except InputError:
             return False
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.array_archive import by_system, read_arrays
 
@@ -221,13 +220,6 @@ def write_task_predictions(predictions: Mapping[str, Predictions], path: str | P
         },
         path,
     )
-
-
-def write_archive(arrays: dict[str, npt.NDArray[Any]], path: str | Path) -> Path:
-    """Write arrays as a compressed ``.npz`` archive, atomically, and return its path."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    return write_atomically(Path(path), stream.getvalue())
 
 
 def _same_atoms(got: npt.NDArray[np.int64], expected: npt.NDArray[np.int64]) -> None:

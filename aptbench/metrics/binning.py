@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ from aptbench.molecules import MoleculeTable
 from aptbench.spectra.modes import modes_of
 
 Index = npt.NDArray[np.int64]
+
+ERROR_OF: Final = "error of "
+"""Begins the name of the bin of `ByMode` with the error of a mode."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,18 @@ class BySpecies:
 
 @dataclass(frozen=True)
 class ByMode:
-    """One bin for each mode of the molecules: translation, libration, bend and stretches of water.
+    """One bin for each mode of the molecules, and one for its error, for `ModeCurrentSquare`.
 
     Examples
     --------
     >>> water = Frames([8, 1, 1], [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
-    >>> ByMode()(Samples(np.zeros((1, 5)), ("frame", "mode")), water)[0][:3]
-    ('translation', 'libration', 'bend')
+    >>> bins, _ = ByMode()(Samples(np.zeros((1, 10)), ("frame", "mode")), water)
+    >>> bins[:3], bins[7]
+    (('translation', 'libration', 'bend'), 'error of bend')
     """
 
     def __call__(self, samples: Samples, frames: Frames) -> tuple[tuple[str, ...], Index]:
-        """Return the modes of the molecules of the frames, and the index of each sample."""
+        """Return the modes of the molecules and their errors, and the index of each sample."""
         if samples.dims != ("frame", "mode"):
             raise InputError(
                 "Only values of modes can be binned by mode.",
@@ -70,7 +75,8 @@ class ByMode:
                 expected=("frame", "mode"),
             )
         modes = modes_of(MoleculeTable.of(frames).kinds)
-        return modes, np.broadcast_to(np.arange(len(modes)), samples.values.shape)
+        bins = modes + tuple(ERROR_OF + mode for mode in modes)
+        return bins, np.broadcast_to(np.arange(len(bins)), samples.values.shape)
 
 
 @dataclass(frozen=True)

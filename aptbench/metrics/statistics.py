@@ -103,30 +103,29 @@ class CurrentSquare:
 
 @dataclass(frozen=True)
 class ModeCurrentSquare:
-    """Square of the current that each mode of the molecules carries, all molecules together.
+    """Squares of the currents that the modes of the molecules carry, all molecules together.
 
-    Parameters
-    ----------
-    error : bool
-        As in `CurrentSquare`.
+    Of the reference in every mode, then of the error of the prediction in every mode: splitting
+    the velocities takes most of the time, and is done once.
     """
 
-    error: bool
-
     def __call__(self, prediction: Array, reference: Array, frames: Frames) -> Samples:
-        """Return values (frame, mode) in (e angstrom/fs)^2."""
+        """Return values (frame, mode) in (e angstrom/fs)^2, as `ByMode` names them."""
         if frames.velocities is None:
             raise _no_velocities("assignment_error")
-        apt = prediction - reference if self.error else reference
         table = MoleculeTable.of(frames)
         modes, whole = modes_of(table.kinds), table.whole(frames.positions, frames.cell)
-        total = np.zeros((len(frames), len(modes), 3))
+        total = np.zeros((2, len(frames), len(modes), 3))
         for kind in table.kinds:
+            known = reference[:, kind.atoms]
             carried = mode_currents(
-                kind, *(values[:, kind.atoms] for values in (whole, frames.velocities, apt))
+                kind,
+                whole[:, kind.atoms],
+                frames.velocities[:, kind.atoms],
+                np.stack([known, prediction[:, kind.atoms] - known]),
             )
-            total[:, [modes.index(name) for name in modes_of((kind,))]] += carried.sum(1)
-        return Samples(np.einsum("fmp,fmp->fm", total, total), MODES)
+            total[:, :, [modes.index(name) for name in modes_of((kind,))]] += carried.sum(2)
+        return Samples(np.hstack(np.einsum("kfmp,kfmp->kfm", total, total)), MODES)
 
 
 @dataclass(frozen=True)

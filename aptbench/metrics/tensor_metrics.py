@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.metrics.base import Binned, Statistic
-from aptbench.metrics.binning import ByMode, BySize, BySpecies, Together
+from aptbench.metrics.binning import ERROR_OF, ByMode, BySize, BySpecies, Together
 from aptbench.metrics.mean import Totals
 from aptbench.metrics.statistics import (
     AbsoluteError,
@@ -189,12 +189,16 @@ class AssignmentError:
 
     @property
     def inputs(self) -> tuple[Binned, ...]:
-        """Squares of the error of the currents and of the reference currents, by mode."""
-        return tuple(Binned(ModeCurrentSquare(error), ByMode()) for error in (True, False))
+        """Squares of the reference currents and of their errors, by mode."""
+        return (Binned(ModeCurrentSquare(), ByMode()),)
 
     def compute(self, totals: Means) -> Array:
         """Return the ratio; NaN if the reference current is zero."""
-        error, reference = (np.asarray(totals[key].select(self.mode)[0]) for key in self.inputs)
+        squares = totals[self.inputs[0]]
+        every = [name for name in squares.bins if not name.startswith(ERROR_OF)]
+        modes = every if self.mode is None else [self.mode]
+        reference = np.asarray(sum(squares.select(mode)[0] for mode in modes))
+        error = np.asarray(sum(squares.select(ERROR_OF + mode)[0] for mode in modes))
         missing = np.full(error.shape, np.nan)
         return np.sqrt(np.divide(error, reference, out=missing, where=reference > 0))
 

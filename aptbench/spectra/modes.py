@@ -169,19 +169,19 @@ def mode_currents(
     ----------
     kind, positions, velocities, reference
         As in `molecular_modes`.
-    apt : array, shape (frame, molecule, atom, pol, disp)
-        In e.
+    apt : array, shape (..., frame, molecule, atom, pol, disp)
+        In e; of several, such as prediction and reference, the velocities are split once.
 
     Returns
     -------
-    array, shape (frame, molecule, mode, pol)
+    array, shape (..., frame, molecule, mode, pol)
         In e angstrom/fs, of the modes of `mode_names`.
     """
     split = molecular_modes(kind, positions, velocities, reference)
     # (frame, molecule, mode, atom and disp) times (..., atom and disp, pol)
     response = np.swapaxes(np.asarray(apt, float), -1, -2)
     return np.asarray(
-        split.reshape(*split.shape[:3], -1) @ response.reshape(*response.shape[:2], -1, 3)
+        split.reshape(*split.shape[:3], -1) @ response.reshape(*response.shape[:-3], -1, 3)
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive
 from aptbench.data import root
 from aptbench.errors import InputError
 
@@ -84,8 +84,6 @@ def write_spectrum_reference(reference: SpectrumReference, path: str | Path) -> 
     InputError
         If there is another one already: tasks are frozen.
     """
-    import io
-
     old = read_spectrum_reference(path)
     if old is not None and old.hash != reference.hash:
         raise InputError(
@@ -93,11 +91,5 @@ def write_spectrum_reference(reference: SpectrumReference, path: str | Path) -> 
             got=f"{old.model}, {old.hash}",
             do="a released task keeps its reference: give the task a higher version, and remove it",
         )
-    stream = io.BytesIO()
-    np.savez_compressed(
-        stream,
-        current=np.asarray(reference.current, np.float32),
-        model=reference.model,
-        fingerprint=reference.fingerprint,
-    )
-    return write_atomically(Path(path), stream.getvalue())
+    current = np.asarray(reference.current, np.float32)
+    return write_archive(vars(reference) | {"current": current}, path)
