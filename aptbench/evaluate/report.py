@@ -294,6 +294,7 @@ def _assignment(
         for name in names
     ]
     return {
+        "missing": [name for name in study.models if name not in found],
         "images": [
             {"kind": kind, "name": name, "data": _embedded(path)}
             for kind, name, path in images

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,6 +214,10 @@ def test_the_report_is_one_file_that_holds_everything(
         "ir@1",
     ):
         assert text in page
+    assert "come from the archive" not in page
+    partly = [replace(evaluations[0], assignment=None), evaluations[1]]
+    page = write_report(task, dataset, partly, tmp_path / "partly", study=study).read_text()
+    assert "The currents of constant-charge come from the archive" in page
     for stem in ("spectrum", "errors", "parity-constant-charge"):
         assert (tmp_path / f"{stem}.png").read_bytes()[:4] == b"\x89PNG"
         assert b"<svg" in (tmp_path / f"{stem}.svg").read_bytes()
