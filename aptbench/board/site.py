@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
 from aptbench.atomic import write_atomically
 from aptbench.board.cards import Cards
 from aptbench.board.pages import environment
+from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
 from aptbench.evaluate.archive import archived_results
+from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import TRIVIAL
 
 
@@ -25,6 +27,7 @@ def build_site(
     submissions: str | Path | None = None,
     spectra: str | Path | None = None,
     learning: str | Path | None = None,
+    snapshots: str | Path | None = None,
 ) -> Path:
     """Build the pages of the leaderboard; the same inputs give the same bytes.
 
@@ -41,6 +44,8 @@ def build_site(
         Folder in which ``NAME/submission.yaml`` is looked for.
     comparisons, spectra, learning : path, optional
         As in `Sources`.
+    snapshots : path, optional
+        Folder of frozen rows; they are listed, and copied beside the pages.
 
     Returns
     -------
@@ -50,13 +55,13 @@ def build_site(
     Raises
     ------
     InputError
-        If a result file is damaged.
+        If a result file is damaged, or a snapshot was changed.
     AlignmentError
         If results of one task were made with different data or splits.
     """
     out = Path(out)
     templates = environment()
-    archived = sorted(archived_results(results), key=lambda r: r.task)
+    archived = _by_task(archived_results(results))
     cards = Cards(templates, out, models, datasets, submissions, archived)
     sources = Sources(
         Path(results),
@@ -65,7 +70,9 @@ def build_site(
     numbers = [result.model_dump(mode="json") for result in archived]
     data = json.dumps(numbers, indent=1) + "\n"
     write_atomically(out / "results.json", data)
-    snapshot = hashlib.sha256(data.encode()).hexdigest()
+    frozen = [] if snapshots is None else archived_snapshots(snapshots)
+    for snapshot in frozen:
+        write_atomically(out / "snapshots" / snapshot.file_name, snapshot.text)
     tasks = []
     for name, group in groupby(archived, key=lambda r: r.task):
         task = task_page(name, list(group), sources, cards, out)
@@ -75,6 +82,13 @@ def build_site(
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)
     page = templates.get_template("index.html.j2").render(
-        title="aptbench leaderboard", tasks=tasks, snapshot=snapshot
+        title="aptbench leaderboard",
+        tasks=tasks,
+        snapshots=frozen[::-1],
+        unchanged=bool(frozen) and _by_task(frozen[-1].rows.results) == archived,
     )
     return write_atomically(out / "index.html", page)
+
+
+def _by_task(results: Iterable[Result]) -> list[Result]:
+    return sorted(results, key=lambda result: result.task)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,7 @@ def register(app: typer.Typer) -> None:
     board.command("build")(build)
     board.command("accept")(accept)
     board.command("rescore")(rescore)
+    board.command("snapshot")(snapshot)
     app.add_typer(board, name="board")
 
 
@@ -53,6 +56,7 @@ def build(
 ) -> None:
     """Build the pages from archived results."""
     from aptbench.board import build_site
+    from aptbench.board.snapshot import FOLDER
     from aptbench.data import root
     from aptbench.errors import InputError
 
@@ -73,5 +77,31 @@ def build(
         submissions=project / "leaderboard" / "submissions",
         spectra=project / "leaderboard" / "spectra",
         learning=project / "leaderboard" / "learning",
+        snapshots=project / "leaderboard" / FOLDER,
     )
     typer.echo(str(index))
+
+
+def snapshot(
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Date that it is named after; today if left out."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Freeze all rows of the leaderboard under a date and a hash, so that they can be cited.
+
+    Cite it with `aptbench cite --snapshot DATE`.
+    """
+    from aptbench.board.snapshot import FOLDER, Snapshot
+    from aptbench.data import root
+
+    board = root() / "leaderboard"
+    taken = Snapshot.take(
+        board / "results", board / "comparisons", (date or datetime.now()).date()
+    )
+    path = taken.write(board / FOLDER)
+    report = {"written": str(path), "rows": len(taken.rows.results), "sha256": taken.sha256}
+    typer.echo(
+        json.dumps(report) if as_json else f"{path}: {report['rows']} rows, SHA-256 {taken.sha256}"
+    )

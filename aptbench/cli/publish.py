@@ -40,6 +40,10 @@ def show_citations(
         list[Path] | None,
         typer.Option(help="A result file, for its data, model and methods; may be repeated."),
     ] = None,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(help="A snapshot of the leaderboard: its date, such as 2026-11-26, or latest."),
+    ] = None,
     format_: Annotated[str, typer.Option("--format", help="bibtex, text or json.")] = "bibtex",
     as_json: JsonFlag = False,
 ) -> None:
@@ -47,7 +51,8 @@ def show_citations(
 
     Example: aptbench cite --result leaderboard/results/water/iid/e3nn-reference.json
     """
-    from aptbench.board.cite import CitedModel, bibtex, cite, plain_text
+    from aptbench.board.cite import Citation, CitedModel, bibtex, cite, plain_text
+    from aptbench.board.snapshot import FOLDER, find_snapshot
     from aptbench.data import open_dataset, root
     from aptbench.evaluate.result import read_result
 
@@ -57,6 +62,9 @@ def show_citations(
     names = list(dict.fromkeys([*(datasets or ()), *(one.data.name for one in results)]))
     models = {one.model.name: CitedModel.of(one, root()) for one in results}
     citations = cite([open_dataset(name) for name in names], models.values())
+    if snapshot is not None:
+        frozen = find_snapshot(root() / "leaderboard" / FOLDER, snapshot)
+        citations.append(Citation(frozen.reference))
     if as_json or format_ == "json":
         typer.echo(
             json.dumps([citation.as_dict() for citation in citations], indent=1, ensure_ascii=False)

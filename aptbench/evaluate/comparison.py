@@ -238,6 +238,17 @@ def read_comparison(path: str | Path) -> Comparison:
     return read_json(Comparison, path, "comparison", "make it with: aptbench compare TASK --write")
 
 
+def archived_comparisons(folder: str | Path) -> list[Comparison]:
+    """Return all comparisons below a folder, in the order of their paths.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged.
+    """
+    return [read_comparison(path) for path in sorted(Path(folder).rglob("*.json"))]
+
+
 def _is_trivial(means: Means, bootstrap: BlockBootstrap) -> bool:
     try:
         score = score_means(means, [_SPREAD], bootstrap)[_SPREAD]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -294,7 +293,6 @@ def test_the_same_inputs_give_the_same_bytes(results: Path, tmp_path: Path) -> N
     second = build_site(results, tmp_path / "two")
     assert first.read_bytes() == second.read_bytes()
     data = (first.parent / "results.json").read_bytes()
-    assert hashlib.sha256(data).hexdigest()[:16] in first.read_text()
     assert [one["model"]["name"] for one in json.loads(data)] == ["a", "b", "c"]
 
 
