@@ -97,9 +97,7 @@ def snapshot(
     from aptbench.data import root
 
     board = root() / "leaderboard"
-    taken = Snapshot.take(
-        board / "results", board / "comparisons", (date or datetime.now()).date()
-    )
+    taken = Snapshot.take(board / "results", board / "comparisons", (date or datetime.now()).date())
     path = taken.write(board / FOLDER)
     report = {"written": str(path), "rows": len(taken.rows.results), "sha256": taken.sha256}
     typer.echo(

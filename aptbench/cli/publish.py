@@ -42,7 +42,7 @@ def show_citations(
     ] = None,
     snapshot: Annotated[
         str | None,
-        typer.Option(help="A snapshot of the leaderboard: its date, such as 2026-11-26, or latest."),
+        typer.Option(help="A snapshot of the leaderboard: its date, or latest."),
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="bibtex, text or json.")] = "bibtex",
     as_json: JsonFlag = False,

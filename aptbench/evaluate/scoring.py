@@ -19,7 +19,6 @@ from aptbench.metrics import (
     PredictedDeviations,
     Score,
     accumulate,
-    score,
     score_means,
     score_uncertainties,
 )
@@ -169,7 +168,11 @@ def score_predictions(
     scores = score_means(_means(labels, predictions, names), names, bootstrap)
     deviations = [
         PredictedDeviations(
-            one.apt.astype(np.float64), one.std.astype(np.float64), known.apt, known.frames
+            one.apt.astype(np.float64),
+            one.std.astype(np.float64),
+            known.apt,
+            known.frames,
+            _bursts(one),
         )
         for system, known in labels.items()
         if (one := predictions[system]).std is not None and np.any(one.std)
@@ -183,21 +186,13 @@ def score_systems(
     task: Task, dataset: Dataset, predictions: TaskPredictions
 ) -> dict[str, SystemScores]:
     """Score each system of a task alone, by the metrics that need no selection in brackets."""
-    return {
-        system: SystemScores(
-            test_frames=len(one.frames),
-            metrics=_metrics(
-                score(
-                    predictions[system].apt.astype(np.float64),
-                    one.apt,
-                    one.frames,
-                    names=[name for name in metric_names(one.frames) if name in METRICS],
-                    bootstrap=BOOTSTRAP,
-                )
-            ),
-        )
-        for system, one in labels_of_test(task, dataset).items()
-    }
+    scores = {}
+    for system, one in labels_of_test(task, dataset).items():
+        names = [name for name in metric_names(one.frames) if name in METRICS]
+        means = _means({system: one}, predictions, names)
+        metrics = _metrics(score_means(means, names, BOOTSTRAP))
+        scores[system] = SystemScores(test_frames=len(one.frames), metrics=metrics)
+    return scores
 
 
 def _names(task: Task, labels: Mapping[str, LabelledFrames]) -> tuple[str, ...]:
@@ -210,16 +205,18 @@ def _means(
     names, means = tuple(names), None
     for system, one in labels.items():
         predicted = predictions[system].apt.astype(np.float64)
-        # frames of a burst remember each other: together they are one block
-        burst = np.cumsum(np.diff(predictions[system].frame, prepend=-1) != 1) - 1
-        burst -= burst[0]
         found = {
-            key: mean.grouped(burst)
+            key: mean.grouped(_bursts(predictions[system]))
             for key, mean in accumulate(names, predicted, one.apt, one.frames).items()
         }
         means = found if means is None else {key: means[key].merge(found[key]) for key in found}
     assert means is not None  # a task has a system
     return means
+
+
+def _bursts(predictions: Predictions) -> npt.NDArray[np.int64]:
+    """Number of the burst of each frame; its frames remember each other and are one block."""
+    return np.cumsum(np.diff(predictions.frame, prepend=predictions.frame[0] - 1) != 1)
 
 
 def _metrics(scores: Mapping[str, Score]) -> dict[str, Metric]:

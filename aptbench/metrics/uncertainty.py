@@ -171,12 +171,16 @@ class PredictedDeviations:
     prediction, deviation, reference : array, shape (frame, atom, pol, disp)
         In e.
     frames : Frames
+    block : array of int, shape (frame,), optional
+        Number of the block of each frame, from 0 on: a bootstrap takes all frames of a block or
+        none. Each frame is a block of its own if None.
     """
 
     prediction: npt.ArrayLike
     deviation: npt.ArrayLike
     reference: npt.ArrayLike
     frames: Frames
+    block: npt.ArrayLike | None = None
 
 
 def score_uncertainties(
@@ -184,24 +188,31 @@ def score_uncertainties(
 ) -> dict[str, Score]:
     """Score predicted standard deviations of several systems together; see `score_uncertainty`.
 
-    Every atom counts the same, and the frames of all systems are resampled.
+    Every atom counts the same, and the blocks of all systems are resampled.
     """
     errors, deviations, sizes = [], [], []
+    blocks: list[int] = []
     for one in systems:
         predicted, labels = check_alignment(one.prediction, one.reference, one.frames)
         errors.append((predicted - labels).reshape(-1, 3, 3))
         deviations.append(checked_deviation(one.deviation, one.frames).reshape(-1, 3, 3))
         sizes += [one.frames.n_atoms] * len(one.frames)
+        own = np.arange(len(one.frames)) if one.block is None else np.asarray(one.block)
+        blocks += (own + (blocks[-1] + 1 if blocks else 0)).tolist()
     error, deviation = np.concatenate(errors), np.concatenate(deviations)
-    counts = None if bootstrap is None else bootstrap.counts(len(sizes))
+    n_blocks = max(blocks) + 1
+    counts = None if bootstrap is None else bootstrap.counts(n_blocks)
     scores = {}
     for name, metric in UNCERTAINTY_METRICS.items():
-        means = [_mean(statistic(error, deviation), sizes) for statistic in metric.statistics]
+        means = [
+            _mean(statistic(error, deviation), sizes).grouped(blocks)
+            for statistic in metric.statistics
+        ]
         value = float(metric.formula(*(mean.totals().mean() for mean in means)))
         low = high = None
         if bootstrap is not None and np.isfinite(value):
             replicates = metric.formula(*(mean.totals(counts).mean() for mean in means))
-            ends = bootstrap.interval(replicates, len(sizes))
+            ends = bootstrap.interval(replicates, n_blocks)
             low, high = (None, None) if np.isnan(ends[0]) else ends
         scores[name] = Score(value, low, high, "1")
     return scores

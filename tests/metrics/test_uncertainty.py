@@ -8,7 +8,13 @@ from scipy.stats import spearmanr
 
 from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
-from aptbench.metrics import BlockBootstrap, calibration_curve, score_uncertainty
+from aptbench.metrics import (
+    BlockBootstrap,
+    PredictedDeviations,
+    calibration_curve,
+    score_uncertainties,
+    score_uncertainty,
+)
 from aptbench.metrics.uncertainty import UNCERTAINTY_METRICS
 
 N_FRAMES, N_ATOMS = 40, 30
@@ -96,6 +102,19 @@ def test_intervals_hold_the_values_and_shrink_with_frames(gaussian) -> None:
     )
     wide, narrow = (x["z_score"].high - x["z_score"].low for x in (few, scores))
     assert wide > 1.5 * narrow
+
+
+def test_frames_of_a_block_count_once(gaussian) -> None:
+    error, deviation, frames = gaussian
+    bootstrap = BlockBootstrap(replicates=200, seed=1)
+    once = score_uncertainty(error, deviation, 0 * error, frames, bootstrap=bootstrap)
+    thrice = np.repeat(np.arange(N_FRAMES), 3)
+    copies = PredictedDeviations(
+        error[thrice], deviation[thrice], 0 * error[thrice], frames[thrice], block=thrice
+    )
+    for name, score in score_uncertainties([copies], bootstrap=bootstrap).items():
+        wanted = (once[name].value, once[name].low, once[name].high)
+        assert (score.value, score.low, score.high) == pytest.approx(wanted), name
 
 
 def test_the_curve_of_a_calibrated_model_is_the_diagonal(gaussian) -> None:
