@@ -11,7 +11,7 @@ from typing import Any, Final
 from aptbench.board.dataset_table import dataset_table_blocks
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.archive import archived_results
-from aptbench.evaluate.comparison import comparison_path, read_comparison
+from aptbench.evaluate.comparison import Comparison, comparison_of
 from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.result import Metric, Result
 from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
@@ -126,9 +126,11 @@ def _results(results: list[Result]) -> str:
 def _winners(project: Path, results: list[Result]) -> str:
     rows = []
     for task in sorted({result.task for result in results}):
-        path = comparison_path(project / "leaderboard" / "comparisons", task.partition("@")[0])
-        if not path.is_file() or (found := read_comparison(path)).task != task:
+        folder = project / "leaderboard" / "comparisons"
+        found = comparison_of(folder, task)
+        if found is None:
             continue
+        spectra = comparison_of(folder, task, "spectrum")
         first, *rest = found.groups
         best = first[0]
         ends = "" if best.low is None else f" [{number(best.low)}, {number(best.high or 0)}]"
@@ -144,14 +146,21 @@ def _winners(project: Path, results: list[Result]) -> str:
                 ", ".join(f"`{place.model}`" for place in first),
                 f"{number(best.value)}{ends}",
                 behind,
+                _best_spectrum(spectra),
                 number(min(trivial)) if trivial else "–",
                 "–" if found.noise_floor is None else number(found.noise_floor),
             )
         )
     if not rows:
         return "Not compared yet: `aptbench compare --write`."
-    head = ["task", "best", "RMSE / e", "next that is told apart", "best trivial / e", "noise / e"]
-    return markdown_table(head, rows, numbers=False)
+    head = ["task", "best", "RMSE / e", "next that is told apart", "best spectrum"]
+    return markdown_table([*head, "best trivial / e", "noise / e"], rows, numbers=False)
+
+
+def _best_spectrum(found: Comparison | None) -> str:
+    if found is None:
+        return "–"
+    return ", ".join(f"`{place.model}`" for place in found.groups[0])
 
 
 def _costs(results: list[Result]) -> str:

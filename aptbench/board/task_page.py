@@ -19,7 +19,7 @@ from aptbench.board.readme import spectra_table
 from aptbench.board.spectrum_chart import spectrum_chart
 from aptbench.errors import AlignmentError, AptbenchError, MissingExtraError
 from aptbench.evaluate.canvas import save_figure
-from aptbench.evaluate.comparison import Comparison, Place, read_comparison
+from aptbench.evaluate.comparison import Comparison, Place, comparison_of
 from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.learning_curve import read_learning_curve
 from aptbench.evaluate.result import Metric, Result
@@ -90,7 +90,7 @@ def task_page(
                 f"split {first.split_hash}",
                 do="run the models again on the same data, or remove the old results",
             )
-    comparison = _comparison(sources.comparisons, name)
+    comparison = comparison_of(sources.comparisons, name)
     places = {} if comparison is None else {one.model: one for one in comparison.places}
     rows = _rows(results, columns(results), cards)
     for row, result in zip(rows, ranked(results), strict=True):
@@ -117,7 +117,7 @@ def task_page(
         "noise_floor": comparison.noise_floor if comparison else None,
         "systems": _systems(results, cards),
         "assignment": _table(results, assignment_columns(results), cards),
-        "spectrum": _spectrum(results, cards),
+        "spectrum": _spectrum(results, cards, comparison_of(sources.comparisons, name, "spectrum")),
         "chart": _chart(sources.spectra, name),
         "spectra": _spectra(sources.spectra, name, pictures),
         "parity": _parity(sources.results, name, results, pictures),
@@ -165,17 +165,32 @@ def _table(
     return {"columns": shown, "rows": rows} if rows else None
 
 
-def _spectrum(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None:
-    """Errors of the spectrum, the smallest error of the current first."""
+def _spectrum(
+    results: Sequence[Result], cards: Cards, comparison: Comparison | None
+) -> dict[str, Any] | None:
+    """Errors of the spectrum, the best first: as compared, else by the error of the current."""
     shown = spectrum_columns(results)
     table = _table(results, shown, cards)
     if table is None:
         return None
     summary = next(r.spectrum for r in results if r.spectrum is not None and r.spectrum.metrics)
-    table["rows"].sort(key=lambda row: float(row["cells"][0]["raw"]) if row["cells"][0] else 1e9)
+    places = {} if comparison is None else {one.model: one for one in comparison.places}
+    grouped = all(row["name"] in places for row in table["rows"])
+    for row in table["rows"]:
+        row |= {"place": places.get(row["name"]), "gap": _gap(places.get(row["name"]))}
+    order = {name: number for number, name in enumerate(places)} if grouped else {}
+    table["rows"].sort(
+        key=lambda row: order.get(
+            row["name"], float(row["cells"][0]["raw"]) if row["cells"][0] else 1e9
+        )
+    )
     ends = summary.bands
     bands = ", ".join(f"{band} {one.low:g} to {one.high:g} cm⁻¹" for band, one in ends.items())
-    return table | {"summary": summary, "bands": bands}
+    return table | {
+        "summary": summary,
+        "bands": bands,
+        "comparison": comparison if grouped else None,
+    }
 
 
 def _parity(
@@ -227,15 +242,6 @@ def _learning(folder: Path | None, name: str, pictures: _Pictures) -> dict[str, 
         return None
     words = "Errors of every model against the number of training labels, both logarithmic."
     return {"picture": pictures.copy(picture, words), "table": as_html(learning_table(curve))}
-
-
-def _comparison(folder: Path | None, task: str) -> Comparison | None:
-    """Return the comparison of a task, if there is one of this version of it."""
-    name = task.partition("@")[0]
-    if folder is None or not (folder / f"{name}.json").is_file():
-        return None
-    found = read_comparison(folder / f"{name}.json")
-    return found if found.task == task else None
 
 
 def _chart(folder: Path | None, name: str) -> dict[str, Any] | None:

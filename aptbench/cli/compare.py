@@ -25,7 +25,10 @@ def compare(
     model: Annotated[
         list[str] | None, typer.Option(help="Only this model; may be repeated.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="A metric of which less is better.")] = "rmse",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="A metric of which less is better; rmse, and the spectrum, if left out."),
+    ] = None,
     results: Annotated[
         Path | None,
         typer.Option(help="Folder of archived predictions; leaderboard/results if left out."),
@@ -41,7 +44,13 @@ def compare(
     """
     from aptbench.data import open_dataset, root
     from aptbench.errors import InputError, UnknownNameError
-    from aptbench.evaluate.comparison import archived_means, compare_models, write_comparison
+    from aptbench.evaluate.comparison import (
+        METRIC,
+        archived_means,
+        compare_models,
+        write_comparison,
+    )
+    from aptbench.evaluate.spectral_comparison import compare_spectra
     from aptbench.evaluate.table import number
     from aptbench.tasks import available_tasks, load_task
 
@@ -53,9 +62,9 @@ def compare(
             got=folder,
             do="make some: aptbench run TASK --archive leaderboard/results",
         )
-    if write and (model or metric != "rmse"):
+    if write and (model or metric is not None):
         raise InputError(
-            "The pages show all models by their root mean square error.",
+            "The pages show all models by their root mean square error and their spectra.",
             got="--write with --model or --metric",
             do="leave out one or the other",
         )
@@ -64,15 +73,19 @@ def compare(
         definition = load_task(name)
         dataset = open_dataset(definition.dataset)
         means = archived_means(
-            definition, dataset, folder, list(dict.fromkeys([metric, "normalized_rmse"]))
+            definition, dataset, folder, list(dict.fromkeys([metric or METRIC, "normalized_rmse"]))
         )
         for wanted in model or ():
             if wanted not in means:
                 raise UnknownNameError("model with predictions of this task", wanted, means)
         chosen = {key: one for key, one in means.items() if not model or key in model}
-        found.append(compare_models(definition, dataset, chosen, metric))
-        if write:
-            path = write_comparison(found[-1], root() / "leaderboard" / "comparisons")
+        compared = [compare_models(definition, dataset, chosen, metric or METRIC)]
+        if metric is None:
+            spectra = compare_spectra(definition, dataset, folder, models=chosen)
+            compared += [spectra] if spectra is not None else []
+        found += compared
+        for one in compared if write else ():
+            path = write_comparison(one, root() / "leaderboard" / "comparisons")
             typer.echo(f"Wrote {path}", err=True)
     if as_json:
         typer.echo("[" + ",\n".join(one.model_dump_json(indent=1) for one in found) + "]")
@@ -98,8 +111,11 @@ def _table(comparison: Comparison) -> Table:
 
     from aptbench.evaluate.table import number
 
+    on = f"on {comparison.test_frames} test frames"
+    if comparison.of == "spectrum":
+        on = f"of the spectrum, {comparison.test_frames} labels"
     table = Table(
-        title=f"{comparison.task}: {comparison.metric} on {comparison.test_frames} test frames",
+        title=f"{comparison.task}: {comparison.metric} {on}",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,7 +15,7 @@ from aptbench.evaluate.scoring import BOOTSTRAP, accumulate_predictions
 from aptbench.json_file import read_json
 from aptbench.metrics import BlockBootstrap, score_means
 from aptbench.metrics.scoring import Means
-from aptbench.metrics.significance import Difference, rank
+from aptbench.metrics.significance import Difference, Ranked, rank
 from aptbench.reference.label_noise import dataset_noise
 from aptbench.tasks import Task
 
@@ -81,6 +81,20 @@ class Place(_Part):
     to_best: Gap | None = None
     trivial: bool = False
 
+    @classmethod
+    def of(cls, one: Ranked, *, trivial: bool = False) -> Place:
+        """Return the same for a file."""
+        return cls(
+            model=one.name,
+            value=one.value,
+            low=one.low,
+            high=one.high,
+            group=one.group,
+            to_leader=Gap.of(one.to_leader),
+            to_best=Gap.of(one.to_best),
+            trivial=trivial,
+        )
+
 
 class Comparison(_Part):
     """The ranking of a task by one metric.
@@ -89,6 +103,8 @@ class Comparison(_Part):
     ----------
     task : str
         With its version.
+    of : str
+        ``tensors`` of the test frames, or the ``spectrum`` of the stretch that they span.
     metric, unit : str
     test_frames : int
     confidence : float
@@ -103,6 +119,7 @@ class Comparison(_Part):
     """
 
     task: str
+    of: Literal["tensors", "spectrum"] = "tensors"
     metric: str
     unit: str
     test_frames: int
@@ -189,17 +206,7 @@ def compare_models(
         level=level,
         noise_floor=noise_floor(dataset) if metric == METRIC else None,
         places=tuple(
-            Place(
-                model=one.name,
-                value=one.value,
-                low=one.low,
-                high=one.high,
-                group=one.group,
-                to_leader=Gap.of(one.to_leader),
-                to_best=Gap.of(one.to_best),
-                trivial=_is_trivial(models[one.name], bootstrap),
-            )
-            for one in ranked
+            Place.of(one, trivial=_is_trivial(models[one.name], bootstrap)) for one in ranked
         ),
     )
 
@@ -216,14 +223,18 @@ def noise_floor(dataset: Dataset) -> float | None:
     return None if figures is None else float(figures)
 
 
-def comparison_path(folder: Path, task_name: str) -> Path:
-    """Return where the comparison of a task is kept below a folder."""
-    return folder / f"{task_name}.json"
+def comparison_path(folder: Path, task_name: str, of: str = "tensors") -> Path:
+    """Return where the comparison of a task is kept below a folder.
+
+    >>> comparison_path(Path("."), "water/iid", "spectrum").as_posix()
+    'water/iid.spectrum.json'
+    """
+    return folder / f"{task_name}{'' if of == 'tensors' else f'.{of}'}.json"
 
 
 def write_comparison(comparison: Comparison, folder: str | Path) -> Path:
-    """Write ``DATASET/SPLIT.json`` below a folder, atomically, and return its path."""
-    path = comparison_path(Path(folder), comparison.task.partition("@")[0])
+    """Write a comparison below a folder, atomically, and return its path."""
+    path = comparison_path(Path(folder), comparison.task.partition("@")[0], comparison.of)
     return write_atomically(path, comparison.model_dump_json(indent=1) + "\n")
 
 
@@ -236,6 +247,25 @@ def read_comparison(path: str | Path) -> Comparison:
         If it is absent or damaged.
     """
     return read_json(Comparison, path, "comparison", "make it with: aptbench compare TASK --write")
+
+
+def comparison_of(folder: str | Path | None, task: str, of: str = "tensors") -> Comparison | None:
+    """Return the kept comparison of a task, None if there is none of this version of it.
+
+    Parameters
+    ----------
+    folder : path or None
+    task : str
+        With its version.
+    of : str
+        ``tensors`` or ``spectrum``.
+    """
+    if folder is None:
+        return None
+    path = comparison_path(Path(folder), task.partition("@")[0], of)
+    if not path.is_file() or (found := read_comparison(path)).task != task:
+        return None
+    return found
 
 
 def archived_comparisons(folder: str | Path) -> list[Comparison]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aptbench.bootstrap import BlockBootstrap
 from aptbench.errors import AlignmentError
 from aptbench.metrics.registry import get_metric
-from aptbench.metrics.scoring import Means, score_means
+from aptbench.metrics.scoring import Means, Score, score_means
 
 Array = npt.NDArray[np.float64]
 
@@ -212,12 +212,32 @@ def rank(
         return []
     _same_frames(tuple(models.values()))
     scores = {key: score_means(means, [name], bootstrap)[name] for key, means in models.items()}
-    left = sorted(models, key=lambda key: scores[key].value)
+    return rank_scores(
+        scores,
+        lambda one, other: difference(models[one], models[other], name, bootstrap),
+        level=level,
+    )
+
+
+def rank_scores(
+    scores: Mapping[str, Score], gap_of: Callable[[str, str], Difference], *, level: float = 0.05
+) -> list[Ranked]:
+    """Order models as `rank` does, by scores and paired differences that were made elsewhere.
+
+    Parameters
+    ----------
+    scores : mapping of str to Score
+        Of which less is better; at least one.
+    gap_of : callable
+        Returns the score of one model minus that of another, both given by name.
+    level : float
+    """
+    left = sorted(scores, key=lambda key: scores[key].value)
     best, group, ranked = left[0], 0, []
     while left:
         leader, *others = left
         group += 1
-        found = [difference(models[o], models[leader], name, bootstrap) for o in others]
+        found = [gap_of(o, leader) for o in others]
         # without an interval nothing is told apart
         adjusted = holm([1.0 if d.p is None else d.p for d in found])
         members: dict[str, Difference | None] = {leader: None}
@@ -227,11 +247,7 @@ def rank(
             if p > level
         }
         for member, gap in members.items():
-            to_best = (
-                None
-                if member == best
-                else difference(models[member], models[best], name, bootstrap)
-            )
+            to_best = None if member == best else gap_of(member, best)
             s = scores[member]
             ranked.append(Ranked(member, s.value, s.low, s.high, group, gap, to_best))
         left = [key for key in left if key not in members]

@@ -212,6 +212,46 @@ def test_spectrum_and_assignment_have_tables_of_their_own(results: Path, tmp_pat
         assert text in card
 
 
+def test_spectra_have_groups_where_they_were_compared(results: Path, tmp_path: Path) -> None:
+    errors = {"current_error[all]": Metric(value=0.2, low=0.1, high=0.3, unit="1")}
+    spectrum = SpectrumSummary(
+        protocol="ir@1",
+        frames=9,
+        time_step_fs=2.0,
+        temperature_kelvin=300.0,
+        bands={},
+        metrics=errors,
+        reference="labels",
+    )
+    for name in "ab":
+        path = results / "synthetic" / "iid" / f"{name}.json"
+        write_result(result(name, 0.01, spectrum=spectrum), path)
+    places = (
+        Place(model="b", value=0.1, group=1),
+        Place(model="a", value=0.2, group=2, to_best=Gap(value=0.1, low=0.05, high=0.2, p=0.001)),
+    )
+    comparison = Comparison(
+        task="synthetic/iid@1",
+        of="spectrum",
+        metric="relative_l1",
+        unit="1",
+        test_frames=9,
+        confidence=0.95,
+        level=0.05,
+        places=places,
+    )
+    write_comparison(comparison, tmp_path / "comparisons")
+    folders = {"comparisons": tmp_path / "comparisons"}
+    page = task_page(build_site(results, tmp_path / "site", **folders)).read_text()
+    assert rows(page, 1) == ["b", "a"]
+    assert re.findall(r'<td data-value="(\d)"', page) == ["1", "2"]
+    assert "0.1000 above the best, 95 % interval 0.0500 to 0.2000" in page
+    assert "the same resampled blocks of time" in page
+    write_comparison(comparison.model_copy(update={"places": places[:1]}), tmp_path / "comparisons")
+    page = task_page(build_site(results, tmp_path / "s2", **folders)).read_text()
+    assert not re.findall(r'<td data-value="(\d)"', page)  # a model was not compared
+
+
 def test_results_without_cost_have_no_table_of_it(tmp_path: Path) -> None:
     old = result("old", 0.1, cost=None, training=None)
     write_result(old, tmp_path / "results" / "synthetic" / "iid" / "old.json")
