@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    for command in (sample, label, converge, build):
+    for command in (sample, label, build):
         app.command(rich_help_panel="Reference data")(command)
 
 
@@ -132,7 +132,7 @@ def label(
     engine = partial(Cp2k, ranks=ranks)
     if scheduler is None:
         engine()
-    store = _sampled(recipe)
+    store = sampled(recipe)
     times, trajectory = store.times(settings.system), store.trajectory(settings.system)
     wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
     what = (trajectory, times, wanted, settings.label.theory, engine, target, folder / "labels")
@@ -162,75 +162,6 @@ def label(
     raise typer.Exit(1 if failed else 0)
 
 
-def converge(
-    recipe: RecipePath,
-    work: Work = None,
-    out: Annotated[
-        Path | None, typer.Option(help="File of the result [default: convergence.json by recipe].")
-    ] = None,
-    ranks: Ranks = 1,
-    as_json: Json = False,
-) -> None:
-    """Measure how far labels move with cutoff, basis, field step and thresholds."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from aptbench.atomic import write_atomically
-    from aptbench.errors import InputError
-    from aptbench.reference.convergence import converge as run_converge
-    from aptbench.reference.engine import Cp2k
-    from aptbench.reference.recipe import Recipe
-
-    settings = Recipe.read(recipe)
-    plan = settings.convergence
-    if plan is None:
-        raise InputError(f"The recipe {recipe} has no section 'convergence'.", do="add one")
-    folder = work or Path("raw") / settings.name
-    trajectory = _sampled(recipe).trajectory(settings.system)
-    engine = Cp2k(ranks=ranks)
-    with progress_bar() as bar:
-        task = bar.add_task("convergence", total=len(plan.variants) + 1)
-
-        def show(name: str) -> None:
-            bar.update(task, description=name, advance=0 if name == "base" else 1)
-
-        rows = run_converge(
-            trajectory[plan.frame],
-            settings.label.theory,
-            plan.variants,
-            engine,
-            folder / "convergence" / f"frame-{plan.frame:06d}",
-            folder / "labels" / f"frame-{plan.frame:06d}",
-            pol=plan.pol,
-            progress=show,
-        )
-    result = {
-        "frame": plan.frame,
-        "pol": plan.pol,
-        "code": engine.version,
-        "theory": settings.label.theory.as_dict(),
-        "changes": [row.as_dict() for row in rows],
-    }
-    text = json.dumps(result, indent=1)
-    write_atomically(out or recipe.parent / "convergence.json", text + "\n")
-    if as_json:
-        typer.echo(text)
-        return
-    elements = list(rows[0].rms)
-    columns = ("setting", *(f"rms {e} / e" for e in elements), "slope", "sum rule / e", "SCF steps")
-    table = Table(*columns)
-    for row in rows:
-        name = ", ".join(f"{k} {v}" for k, v in row.setting.items()) or "as in the recipe"
-        table.add_row(
-            name,
-            *(f"{row.rms[e]:.5f}" for e in elements),
-            f"{row.slope:.4f}",
-            f"{row.sum_rule_residual:.4f}",
-            str(row.scf_iterations),
-        )
-    Console().print(table)
-
-
 def build(
     recipe: RecipePath,
     out: Annotated[
@@ -244,7 +175,7 @@ def build(
 
     settings = Recipe.read(recipe)
     target = out or recipe.parent / f"{settings.name}.zarr"
-    dataset = run_build(settings, _sampled(recipe), recipe.parent / "records", target)
+    dataset = run_build(settings, sampled(recipe), recipe.parent / "records", target)
     system = settings.system
     result = {
         "store": str(target),
@@ -256,7 +187,8 @@ def build(
     typer.echo(json.dumps(result) if as_json else text)
 
 
-def _sampled(recipe: Path) -> Dataset:
+def sampled(recipe: Path) -> Dataset:
+    """Return the sampled trajectory beside a recipe."""
     from aptbench.data import open_dataset
     from aptbench.errors import InputError
 

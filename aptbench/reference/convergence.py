@@ -108,7 +108,7 @@ def converge(
     rows: list[Change] = []
     reference: npt.NDArray[np.float64] | None = None
     for variant in [{}, *map(dict, variants)]:
-        name = "-".join(f"{key}={value}" for key, value in variant.items()) or "base"
+        name = variant_name(variant)
         if progress:
             progress(name)
         same_basis = not {"basis", "basis_file", "potential", SHIFT} & set(variant)
@@ -123,21 +123,44 @@ def converge(
             keep_zero=bool(variant) and set(variant) <= FIELD_ONLY,
         )
         reference = tensor if reference is None else reference
-        change = (tensor - reference) ** 2
-        rms = {
-            SYMBOLS[z]: float(np.sqrt(change[frame.atomic_numbers == z].mean()))
-            for z in sorted(set(frame.atomic_numbers.tolist()), reverse=True)
-        }
         rows.append(
             Change(
                 variant,
-                rms | {"all": float(np.sqrt(change.mean()))},
+                rms_by_element(tensor - reference, frame.atomic_numbers),
                 float((tensor * reference).sum() / (reference**2).sum()),
                 float(np.sqrt(np.mean(tensor.sum(axis=0) ** 2))),
                 iterations,
             )
         )
     return rows
+
+
+def variant_name(variant: Mapping[str, Any]) -> str:
+    """Return a short name of a variant.
+
+    >>> variant_name({}), variant_name({"cutoff": 400.0})
+    ('base', 'cutoff=400.0')
+    """
+    return "-".join(f"{key}={value}" for key, value in variant.items()) or "base"
+
+
+def rms_by_element(
+    change: npt.NDArray[np.float64], atomic_numbers: npt.NDArray[np.int64]
+) -> dict[str, float]:
+    """Return root-mean-square components by element, the heaviest first, and for ``all`` atoms.
+
+    Parameters
+    ----------
+    change : array, shape (atom, ...)
+        In e.
+    atomic_numbers : array, shape (atom,)
+    """
+    square = change**2
+    elements = {
+        SYMBOLS[z]: float(np.sqrt(square[atomic_numbers == z].mean()))
+        for z in sorted(set(atomic_numbers.tolist()), reverse=True)
+    }
+    return elements | {"all": float(np.sqrt(square.mean()))}
 
 
 def _third(

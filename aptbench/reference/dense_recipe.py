@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aptbench.atomic import write_atomically
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
@@ -61,10 +62,42 @@ class Dynamics(BaseModel):
         return self
 
 
-class XtbLabels(BaseModel):
-    """Labels by `aptbench.reference.xtb.Xtb`."""
+class _Labels(BaseModel):
+    """Settings of labels."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    SETTINGS: ClassVar[Mapping[str, tuple[str, ...]]]
+    """Where the entry is of what the provenance of labels names so."""
+
+    def changed(self, settings: Mapping[str, Any]) -> Self:
+        """Return the same with other settings, by their names in the provenance of labels.
+
+        Raises
+        ------
+        InputError
+            If there is no such setting, or it cannot have the value.
+        """
+        entries = self.model_dump()
+        for name, value in settings.items():
+            if name not in self.SETTINGS:
+                raise InputError(
+                    "A variant changes a setting that does not exist.",
+                    got=name,
+                    expected=f"some of {', '.join(self.SETTINGS)}",
+                )
+            *path, last = self.SETTINGS[name]
+            reduce(lambda part, key: part[key], path, entries)[last] = value
+        try:
+            return type(self).model_validate(entries)
+        except ValidationError as error:
+            raise InputError("A setting cannot have such a value.", got=error) from None
+
+
+class XtbLabels(_Labels):
+    """Labels by `aptbench.reference.xtb.Xtb`."""
+
+    SETTINGS = {"functional": ("method",), "accuracy": ("accuracy",), "field": ("field_step",)}
 
     engine: Literal["tblite"]
     method: str = "GFN2-xTB"
@@ -78,10 +111,14 @@ class XtbLabels(BaseModel):
         return Xtb(**self.model_dump(exclude={"engine"}))
 
 
-class PyscfLabels(BaseModel):
+class PyscfLabels(_Labels):
     """Labels by `aptbench.reference.pyscf_field.PyscfField`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    SETTINGS = {
+        **{name: (name,) for name in ("functional", "basis", "grid_level")},
+        "eps_scf": ("convergence",),
+        "field": ("field_step",),
+    }
 
     engine: Literal["pyscf"]
     functional: str
@@ -97,10 +134,13 @@ class PyscfLabels(BaseModel):
         return PyscfField(**self.model_dump(exclude={"engine"}))
 
 
-class Cp2kLabels(BaseModel):
+class Cp2kLabels(_Labels):
     """Labels by `aptbench.reference.cp2k_field.Cp2kField`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    SETTINGS = {
+        **{name: ("theory", name) for name in Theory().as_dict()},
+        "box_margin": ("margin",),
+    }
 
     engine: Literal["cp2k"]
     theory: Theory = Theory()
@@ -136,6 +176,16 @@ class DenseSystem(BaseModel):
         return self
 
 
+class MolecularConvergence(BaseModel):
+    """Which settings are changed, one variant at a time, to measure the label noise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    systems: tuple[str, ...] = Field(min_length=1)
+    frame: int = Field(ge=0, description="of the trajectory of each system")
+    variants: tuple[dict[str, float | int | str], ...]
+
+
 class DenseRecipe(BaseModel):
     """Everything that `aptbench dense` needs to make one data set."""
 
@@ -149,6 +199,7 @@ class DenseRecipe(BaseModel):
     label: XtbLabels | PyscfLabels | Cp2kLabels = Field(discriminator="engine")
     segment: int = Field(200, ge=1, description="labelled frames in a raw file")
     systems: tuple[DenseSystem, ...] = Field(min_length=1)
+    convergence: MolecularConvergence | None = None
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,17 @@ from pydantic import BaseModel, ValidationError
 from aptbench.errors import InputError
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def is_dense(path: Path) -> bool:
+    """Whether a recipe is of isolated systems (`aptbench dense`), not of a periodic one.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not YAML.
+    """
+    return isinstance(entries := _entries(path), dict) and entries.get("kind") == "dense"
 
 
 def read_recipe(model: type[Model], path: Path) -> Model:
@@ -28,10 +39,17 @@ def read_recipe(model: type[Model], path: Path) -> Model:
         If the file is missing, is not YAML, or has wrong or unknown entries.
     """
     try:
-        return model.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+        return model.model_validate(_entries(path))
+    except ValidationError as error:
+        raise InputError(f"The recipe {path} is not valid.", got=error) from None
+
+
+def _entries(path: Path) -> Any:
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
             f"There is no recipe at {path}.", do="give the path of a recipe.yaml"
         ) from None
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"The recipe {path} is not valid.", got=error) from None

@@ -12,19 +12,22 @@ from tests.reference.conftest import WATER
 
 pytest.importorskip("pyscf")
 
-from aptbench.reference.pyscf_convergence import converge_molecules
+from aptbench.reference.dense_recipe import Cp2kLabels, PyscfLabels, XtbLabels
+from aptbench.reference.molecular_convergence import converge_molecules
 from aptbench.reference.pyscf_field import PyscfField
+from aptbench.reference.theory import Theory
 
 MOLECULES = [
     Frames([8, 1, 1], [WATER]),
     Frames([9, 1], [[[0.0, 0.0, 0.0], [0.5, 0.6, 0.55]]]),
 ]
+SETTINGS = PyscfLabels(engine="pyscf", functional="PBE", basis="STO-3G", grid_level=0)
 ENGINE = PyscfField("PBE", "STO-3G", grid_level=0)
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return converge_molecules(MOLECULES, ENGINE, [{"field": 2e-3}, {"basis": "6-31G"}])
+    return converge_molecules(MOLECULES, SETTINGS, [{"field": 2e-3}, {"basis": "6-31G"}])
 
 
 def test_figures_are_those_of_labels(rows):
@@ -58,7 +61,20 @@ def test_figures_are_what_label_noise_reads(rows):
 
 def test_refusals():
     with pytest.raises(InputError, match="setting that does not exist") as error:
-        converge_molecules(MOLECULES, ENGINE, [{"cutoff": 400.0}])
+        converge_molecules(MOLECULES, SETTINGS, [{"cutoff": 400.0}])
     assert "grid_level" in str(error.value)
     with pytest.raises(InputError, match="no molecule"):
-        converge_molecules([], ENGINE, [])
+        converge_molecules([], SETTINGS, [])
+    with pytest.raises(InputError, match="cannot have such a value"):
+        SETTINGS.changed({"grid_level": "fine"})
+
+
+def test_settings_are_changed_by_the_names_of_the_provenance():
+    cp2k = Cp2kLabels(engine="cp2k")
+    assert cp2k.changed({"cutoff": 800.0}).theory == Theory(cutoff=800.0)
+    assert cp2k.changed({"box_margin": 3.5}).margin == 3.5
+    assert cp2k.changed({}) == cp2k
+    for settings in (SETTINGS, XtbLabels(engine="tblite")):
+        provenance = settings.changed({"field": 2e-3}).labeller().provenance()
+        assert provenance["field"] == 2e-3
+        assert set(settings.SETTINGS) <= set(provenance)
