@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from distributed import Client
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 @contextmanager
 def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client | None]:
     """Give a client of a cluster here or elsewhere; None if neither was asked for.
+
+    A cluster without workers is waited for, and the user is told.
 
     Raises
     ------
@@ -33,4 +37,11 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client | Non
     from aptbench.reference.distributed import connect
 
     with connect(workers or 1, scheduler) as client:
+        found = client.scheduler_info()
+        if not found["workers"]:
+            typer.echo(
+                f"The scheduler {found['address']} has no worker yet; waiting for one.\n"
+                f"  What to do: start one with 'dask worker {found['address']}'",
+                err=True,
+            )
         yield client

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.cluster import cluster
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def label(
 
     from aptbench.errors import InputError
     from aptbench.reference.claimed_label import Outcome, label_in_turn
-    from aptbench.reference.distributed import connect, label_distributed
+    from aptbench.reference.distributed import label_distributed
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import Recipe
     from aptbench.reference.records import record_path
@@ -149,7 +150,8 @@ def label(
                 *what, lambda n, run: bar.update(task, description=f"frame {n}: {run}"), finished
             )
         elif wanted:
-            with connect(workers, scheduler) as client:
+            with cluster(None if scheduler else workers, scheduler) as client:
+                assert client is not None  # either is given
                 bar.update(task, description=f"labelling on {scheduler or f'{workers} workers'}")
                 failed = label_distributed(*what, client, finished)
     done = [n for n in wanted if n not in failed]
