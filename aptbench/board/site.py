@@ -6,15 +6,18 @@ import json
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 from aptbench.atomic import write_atomically
 from aptbench.board.cards import Cards
-from aptbench.board.pages import environment
+from aptbench.board.pages import as_html, environment
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import TRIVIAL
+
+PUBLISHED: Final = "published-water.html"
 
 
 def build_site(
@@ -28,6 +31,7 @@ def build_site(
     spectra: str | Path | None = None,
     learning: str | Path | None = None,
     snapshots: str | Path | None = None,
+    published: str | Path | None = None,
 ) -> Path:
     """Build the pages of the leaderboard; the same inputs give the same bytes.
 
@@ -46,6 +50,8 @@ def build_site(
         As in `Sources`.
     snapshots : path, optional
         Folder of frozen rows; they are listed, and copied beside the pages.
+    published : path, optional
+        Markdown page on frames of others, which have a command of their own and are no task here.
 
     Returns
     -------
@@ -81,9 +87,23 @@ def build_site(
         )
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)
+    if published is not None:
+        content = as_html(
+            Path(published).read_text(encoding="utf-8"), Path(published).parent, out / "tasks"
+        )
+        page = templates.get_template("card.html.j2").render(
+            title="Published water: aptbench leaderboard",
+            name="Published water",
+            kind="Third-party data",
+            content=content,
+            submission=None,
+            tasks=[],
+        )
+        write_atomically(out / "tasks" / PUBLISHED, page)
     page = templates.get_template("index.html.j2").render(
         title="aptbench leaderboard",
         tasks=tasks,
+        published=PUBLISHED if published is not None else None,
         snapshots=frozen[::-1],
         unchanged=bool(frozen) and _by_task(frozen[-1].rows.results) == archived,
     )

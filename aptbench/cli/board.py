@@ -78,6 +78,7 @@ def build(
         spectra=project / "leaderboard" / "spectra",
         learning=project / "leaderboard" / "learning",
         snapshots=project / "leaderboard" / FOLDER,
+        published=page if (page := project / "docs" / "published-water.md").is_file() else None,
     )
     typer.echo(str(index))
 
