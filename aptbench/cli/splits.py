@@ -190,6 +190,12 @@ def transfer(
         list[str] | None,
         typer.Option(help="System of the source that is tested instead; may be repeated."),
     ] = None,
+    adapt: Annotated[
+        str | None,
+        typer.Option(
+            help="DATASET/SPLIT: train on its training labels too, and test on its test labels."
+        ),
+    ] = None,
     stride: Annotated[
         int, typer.Option(min=1, help="Train on every so many labels of a data set.")
     ] = 1,
@@ -209,6 +215,8 @@ def transfer(
 ) -> None:
     """Write a split that trains on some systems and tests on others.
 
+    With --adapt it trains on a few labels of the system of the test, too.
+
     Example: aptbench transfer --name no-ammonia --axis molecules-left-out --source molecules
     --leave-out nh3 --stride 100 --test-stride 100
     """
@@ -218,29 +226,39 @@ def transfer(
     from aptbench.errors import InputError
     from aptbench.tasks.transfer import TransferSplit, transfer_path, write_transfer
     from aptbench.tasks.transfer_check import check_transfer
-    from aptbench.tasks.transfer_parts import labels_to_test, training_labels
+    from aptbench.tasks.transfer_parts import labels_to_test, parts_of_split, training_labels
 
-    if (target is None) == (not leave_out):
+    if sum(map(bool, (target, leave_out, adapt))) != 1:
         raise InputError(
-            "A transfer needs something to test.", expected="one of --target and --leave-out"
+            "A transfer needs something to test.",
+            expected="one of --target, --leave-out and --adapt",
         )
     left_out = leave_out or []
     known = training_labels(
         source, stride=stride, validation=validation, gap_fs=gap_fs, leave_out=left_out
     )
-    test = labels_to_test(target or source.partition(":")[0], stride=test_stride, only=left_out)
+    train, held, adapted = known.train, known.validation, None
+    if adapt is None:
+        origin = target or source.partition(":")[0]
+        test = labels_to_test(origin, stride=test_stride, only=left_out)
+    else:
+        more, adapted = parts_of_split(adapt)
+        train, held, test = train + more["train"], held + more["validation"], more["test"]
     try:
         made = TransferSplit.model_validate(
             {
                 "name": name,
                 "dataset": test[0].dataset if test else target,
                 "axis": axis,
-                "train": known.train,
-                "validation": known.validation,
+                "train": train,
+                "validation": held,
                 "test": test,
                 "source": known.source,
+                "adapted": adapted,
                 "same_theory": not mixed_theory,
-                "rule": _rule(source, target, left_out, stride, test_stride, validation, gap_fs),
+                "rule": _rule(
+                    source, target, adapt, left_out, stride, test_stride, validation, gap_fs
+                ),
                 "version": version,
             }
         )
@@ -320,6 +338,7 @@ def _splits(datasets: Mapping[str, Dataset]) -> tuple[list[Task], list[TransferS
 def _rule(
     source: str,
     target: str | None,
+    adapt: str | None,
     left_out: list[str],
     stride: int,
     test_stride: int,
@@ -334,5 +353,7 @@ def _rule(
             f"label 1 of {stride} of {source}{without}, of each system the last share of "
             f"{validation:g} for validation after a gap of {gap_fs:g} fs"
         )
+    if adapt is not None:
+        return f"train on {trained}, and on {adapt}; test on that of {adapt}"
     tested = target or ", ".join(left_out)
     return f"train on {trained}; test on label 1 of {test_stride} of {tested}"

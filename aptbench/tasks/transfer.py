@@ -116,6 +116,10 @@ class SourceSplit(BaseModel):
 class TransferSplit(BaseModel):
     """A division along one axis: no system of the test is one of training.
 
+    The exception is a split with ``adapted``: to the labels of other systems come the training
+    labels of a split within the system of the test, and the test is that of this split. It says how
+    well a model gets used to something new with few labels.
+
     Parameters
     ----------
     name, dataset : str
@@ -126,6 +130,8 @@ class TransferSplit(BaseModel):
         One entry a data set at most; those of ``test`` are of ``dataset``.
     source : SourceSplit, optional
         The split whose parts ``train`` and ``validation`` are.
+    adapted : SourceSplit, optional
+        The split within the system of the test whose parts are added.
     same_theory : bool
         Whether all labels are of one level of theory, as `check_transfer` demands then. Otherwise
         an error on the test is that of the model and the difference of the theories.
@@ -145,6 +151,7 @@ class TransferSplit(BaseModel):
     validation: tuple[LabelSet, ...] = ()
     test: tuple[LabelSet, ...] = Field(min_length=1)
     source: SourceSplit | None = None
+    adapted: SourceSplit | None = None
     same_theory: bool = True
     rule: str = Field(min_length=1)
     version: int = Field(1, ge=1)

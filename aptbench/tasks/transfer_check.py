@@ -10,6 +10,7 @@ import numpy as np
 from aptbench.errors import AlignmentError
 from aptbench.tasks.duplicates import EXACT, find_duplicates
 from aptbench.tasks.split import check_split
+from aptbench.tasks.task import load_task
 from aptbench.tasks.transfer import LabelSet, TransferSplit
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def check_transfer(transfer: TransferSplit, datasets: Mapping[str, Dataset]) -> 
     AlignmentError
         If a data set is missing or its content hash differs; a system or a label does not exist, or
         a label occurs twice; a system of the test is also one of training or validation; the test
-        is not of the data set that the split is kept with; a test frame is that of a training or
+        is not of the data set that the split is kept with, or not that of the split that it adapts
+        to; a test frame is that of a training or
         validation label up to a rigid motion; or the labels are not of one level of theory although
         the split says so.
     """
@@ -64,12 +66,14 @@ def check_transfer(transfer: TransferSplit, datasets: Mapping[str, Dataset]) -> 
         for part, sets in transfer.parts.items()
     }
     both = systems["test"] & (systems["train"] | systems["validation"])
+    if transfer.adapted is not None:
+        both -= _check_adapted(what, transfer, datasets)
     if both:
         raise AlignmentError(
             f"{what} tests on a system that it trains on.",
             got=", ".join("/".join(one) for one in sorted(both)),
             expected="other systems in the test",
-            do="use a split within the system: aptbench split",
+            do="use a split within the system: aptbench split, or name one with --adapt",
         )
     if transfer.same_theory:
         _check_theory(what, transfer, datasets)
@@ -118,6 +122,36 @@ def check_part(task: Task, part: str, datasets: Mapping[str, Dataset]) -> None:
     for labels in task.parts[part]:
         for _ in _checked(f"The transfer split {task.name}", part, labels, datasets, again):
             pass
+
+
+def _check_adapted(
+    what: str, transfer: TransferSplit, datasets: Mapping[str, Dataset]
+) -> set[tuple[str, str]]:
+    """Hold a transfer against the split that it adapts to, and return the system of that."""
+    assert transfer.adapted is not None
+    task = load_task(transfer.adapted.task.partition("@")[0])
+    split = task.within
+    if (task.identity, split.hash) != (transfer.adapted.task, transfer.adapted.hash):
+        raise AlignmentError(
+            f"{what} adapts to another split than the one that is here.",
+            got=f"{task.identity}, hash {split.hash}",
+            expected=f"{transfer.adapted.task}, hash {transfer.adapted.hash}",
+        )
+    check_split(split, datasets[split.dataset])
+    for part, sets in transfer.parts.items():
+        labels = {
+            label
+            for one in sets
+            if one.dataset == split.dataset
+            for label in one.labels.get(split.system, ())
+        }
+        if labels != set(split.parts[part]):
+            raise AlignmentError(
+                f"{what} does not have the {part} labels of the split that it adapts to.",
+                got=sorted(labels),
+                expected=sorted(split.parts[part]),
+            )
+    return {(split.dataset, split.system)}
 
 
 def labelled_positions(

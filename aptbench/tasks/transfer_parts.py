@@ -75,16 +75,8 @@ def training_labels(
                 got=source,
                 expected="DATASET, or DATASET:SYSTEM,SYSTEM",
             )
-        task = load_task(source)
-
-        def part(labels: tuple[int, ...]) -> tuple[LabelSet, ...]:
-            return _one_set(task.dataset, task.content_hash, {task.system: labels})
-
-        return TrainingLabels(
-            part(task.train),
-            part(task.validation),
-            SourceSplit(task=task.identity, hash=task.split.hash),
-        )
+        found, split = parts_of_split(source)
+        return TrainingLabels(found["train"], found["validation"], split)
     name, systems = _names(source)
     dataset = open_dataset(name)
     chosen = _known(dataset, systems, leave_out)
@@ -101,6 +93,17 @@ def training_labels(
         _one_set(dataset.name, dataset.content_hash, train),
         _one_set(dataset.name, dataset.content_hash, held),
     )
+
+
+def parts_of_split(name: str) -> tuple[dict[str, tuple[LabelSet, ...]], SourceSplit]:
+    """Return the parts of a split within one system by name, and the split as a source."""
+    task = load_task(name)
+    split = task.within
+    parts = {
+        part: _one_set(task.dataset, task.content_hash, {split.system: labels})
+        for part, labels in split.parts.items()
+    }
+    return parts, SourceSplit(task=task.identity, hash=split.hash)
 
 
 def labels_to_test(

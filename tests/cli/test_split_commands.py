@@ -145,7 +145,7 @@ def test_transfers_are_written_and_audited(root: Path, capsys: pytest.CaptureFix
     assert main(*words, "--axis", "weather") == 2
     assert "axis: Input should be 'temperature'" in capsys.readouterr().err
     assert main(*words[:-2], "--axis", "size") == 2
-    assert "one of --target and --leave-out" in capsys.readouterr().err
+    assert "one of --target, --leave-out and --adapt" in capsys.readouterr().err
     assert main("audit", "drops") == 0
     audit = root / "datasets" / "drops" / "audits" / "transfer-from-bulk.json"
     assert json.loads(audit.read_text())["labels"]["test"] == 3

@@ -24,7 +24,7 @@ from aptbench.tasks.transfer import (
 )
 from aptbench.tasks.transfer_audit import audit_transfer
 from aptbench.tasks.transfer_check import check_transfer
-from aptbench.tasks.transfer_parts import labels_to_test, training_labels
+from aptbench.tasks.transfer_parts import labels_to_test, parts_of_split, training_labels
 
 WATER = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
 ROOT = "APTBENCH_ROOT"
@@ -192,6 +192,45 @@ def test_parts_from_words(datasets, project: Path) -> None:
         training_labels("one:h2oo")
     with pytest.raises(InputError, match="No system of one is left"):
         training_labels("one:h2s", leave_out=["h2s"])
+
+
+def test_a_split_that_adapts(datasets, project: Path) -> None:
+    one, two = datasets["one"], datasets["two"]
+    split = Split(
+        name="few",
+        dataset="two",
+        content_hash=two.content_hash,
+        system="h2o",
+        train=(0, 1),
+        validation=(4,),
+        test=(9, 11),
+        gap_fs=1.0,
+        rule="by hand",
+    )
+    path = write_split(split, project / "datasets" / "two" / "splits" / "few.json")
+    try:
+        parts, adapted = parts_of_split("two/few")
+        fields = {
+            "train": [part(one, h2o="0:10:1"), *parts["train"]],
+            "validation": parts["validation"],
+            "test": parts["test"],
+        }
+        made = make(datasets, **fields, adapted=adapted)
+        check_transfer(made, datasets)
+        audit = audit_transfer(made, datasets)
+        assert audit.faults == ()
+        assert audit.labels == {"train": 12, "validation": 1, "test": 2}
+        for changes, message in (
+            ({"adapted": None}, "system that it trains on"),
+            ({"test": [part(two, h2o=[9])]}, "does not have the test labels"),
+            ({"train": [part(one, h2o=[0]), part(two, h2o=[0, 1, 2])]}, "the train labels"),
+            ({"train": [part(one, h2o=[0])]}, "does not have the train labels"),
+            ({"adapted": adapted.model_copy(update={"hash": "0" * 64})}, "another split than"),
+        ):
+            with pytest.raises(AlignmentError, match=message):
+                check_transfer(make(datasets, **fields | {"adapted": adapted} | changes), datasets)
+    finally:
+        path.unlink()
 
 
 def test_the_audit_measures_how_far_the_test_is(datasets) -> None:
