@@ -184,16 +184,17 @@ class DipoleModel(CommitteeModel):
             Called with the index of the network and its progress at every step.
         """
         selected = () if validation is None else (validation,)
-        return self._fit([train], selected, checkpoint=checkpoint, report=report)
+        return self.fit_systems([train], selected, checkpoint=checkpoint, report=report)
 
-    def _fit(
+    def fit_systems(
         self,
         train: Sequence[LabelledFrames],
-        validation: Sequence[LabelledFrames],
+        validation: Sequence[LabelledFrames] = (),
         *,
-        checkpoint: Path | None,
-        report: Callable[[int, Progress], None] | None,
+        checkpoint: Path | None = None,
+        report: Callable[[int, Progress], None] | None = None,
     ) -> Self:
+        """Train on several systems together, frame by frame; the parameters are those of `fit`."""
         scales = self._measure(train)
         examples = [one for labels in train for one in self._examples(labels, scales)]
         selection = [one for labels in validation for one in self._examples(labels, scales)]

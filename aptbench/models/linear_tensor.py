@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -134,21 +134,28 @@ class LinearTensor:
 
     def fit(self, train: LabelledFrames, validation: LabelledFrames | None = None) -> LinearTensor:
         """Learn from training labels alone; they also choose the regularisation."""
-        numbers = train.frames.atomic_numbers
-        species = tuple(int(z) for z in np.unique(numbers))
-        n_folds = min(len(train), FOLDS)
+        return self.fit_systems([train])
+
+    def fit_systems(
+        self, train: Sequence[LabelledFrames], validation: Sequence[LabelledFrames] = ()
+    ) -> LinearTensor:
+        """Learn from several systems together; every atom counts the same."""
+        species = tuple(sorted({int(z) for one in train for z in one.frames.atomic_numbers}))
+        n_frames = sum(map(len, train))
+        n_folds = min(n_frames, FOLDS)
         sums: list[list[RidgeSums]] = []
-        for k in range(len(train)):
-            features = tensor_features(train.frames[k], species, self.features)
+        one_by_one = ((one, k) for one in train for k in range(len(one)))
+        for number, (one, k) in enumerate(one_by_one):
+            features = tensor_features(one.frames[k], species, self.features)
             if not sums:
                 sums = [
                     [RidgeSums(n, features[n].shape[2], n_folds) for n in DEGREES] for _ in species
                 ]
             for s, z in enumerate(species):
-                atoms = numbers == z
-                for n in DEGREES:
-                    target = np.einsum("cpd,apd->ac", cartesian_basis(n), train.apt[k, atoms])
-                    sums[s][n].add(k * n_folds // len(train), features[n][atoms], target)
+                atoms = one.frames.atomic_numbers == z
+                for n in DEGREES if atoms.any() else ():
+                    target = np.einsum("cpd,apd->ac", cartesian_basis(n), one.apt[k, atoms])
+                    sums[s][n].add(number * n_folds // n_frames, features[n][atoms], target)
         self.fit_ = _Fit(species, tuple(tuple(one.solve() for one in row) for row in sums))
         self.provenance_ = {}
         return self

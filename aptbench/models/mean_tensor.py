@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.molecular_frame import MolecularFrame
-from aptbench.models.molecular_graph import find_molecules, refuse_unknown
+from aptbench.models.molecular_graph import find_molecules, gather_molecules, refuse_unknown
 from aptbench.models.protocol import Array
 from aptbench.models.weights_file import reading_weights
 
@@ -95,16 +95,18 @@ class MeanTensor:
 
     def fit(self, train: LabelledFrames, validation: LabelledFrames | None = None) -> MeanTensor:
         """Learn the mean tensors of every kind of molecule; there is nothing to validate."""
-        found, positions = find_molecules(train.frames)
+        return self.fit_systems([train])
+
+    def fit_systems(
+        self, train: Sequence[LabelledFrames], validation: Sequence[LabelledFrames] = ()
+    ) -> MeanTensor:
+        """Learn from several systems together; every molecule counts the same."""
         learned = []
-        for molecules in found:
-            places = positions[:, molecules.atoms]
-            frame = MolecularFrame.learn(molecules.graph, places)
+        for graph, places, (apt,) in gather_molecules((one.frames, [one.apt]) for one in train):
+            frame = MolecularFrame.learn(graph, places)
             order, turn = frame.place(places)
-            labels = np.take_along_axis(
-                train.apt[:, molecules.atoms], order[..., None, None], axis=2
-            )
-            mean = turn.tensors_back(labels).mean((0, 1))
+            labels = np.take_along_axis(apt, order[..., None, None], axis=1)
+            mean = turn.tensors_back(labels).mean(0)
             learned.append((frame, frame.symmetrized_tensors(mean)))
         self.molecules_, self.provenance_ = learned, {}
         return self

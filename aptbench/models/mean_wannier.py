@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.molecular_frame import MolecularFrame, Turn
-from aptbench.models.molecular_graph import find_molecules, refuse_unknown
+from aptbench.models.molecular_graph import find_molecules, gather_molecules, refuse_unknown
 from aptbench.models.protocol import Array
 from aptbench.models.wannier_centers import valence_charges, wannier_centroids
 from aptbench.models.weights_file import reading_weights
@@ -161,29 +161,21 @@ class MeanWannier:
         InputError
             If there are no Wannier centres, or as `wannier_centroids`.
         """
-        if train.wannier_centers is None:
-            raise InputError(
-                f"The model {self.name!r} learns from Wannier centres.",
-                got="labels without them",
-                expected="LabelledFrames with 'wannier_centers'",
-                do="choose a task whose data set has them",
-            )
-        centroids = wannier_centroids(train.frames, train.wannier_centers)
-        charges = valence_charges(train.frames.atomic_numbers)
-        charges[centroids.owner] -= 2.0 * centroids.count
-        displacements = np.zeros((len(train), train.frames.n_atoms, 3))
-        displacements[:, centroids.owner] = centroids.displacement
-        found, positions = find_molecules(train.frames)
+        return self.fit_systems([train])
+
+    def fit_systems(
+        self, train: Sequence[LabelledFrames], validation: Sequence[LabelledFrames] = ()
+    ) -> MeanWannier:
+        """Learn from several systems together; errors as `fit`."""
         learned = []
-        for molecules in found:
-            places = positions[:, molecules.atoms]
-            frame = MolecularFrame.learn(molecules.graph, places)
+        for graph, places, (displacements, charges) in gather_molecules(
+            (one.frames, self._centers(one)) for one in train
+        ):
+            frame = MolecularFrame.learn(graph, places)
             order, turn = frame.place(places)
-            places = np.take_along_axis(places, order[..., None], axis=2)
-            here = np.take_along_axis(displacements[:, molecules.atoms], order[..., None], axis=2)
-            own = np.take_along_axis(
-                np.broadcast_to(charges[molecules.atoms], order.shape), order, axis=2
-            )
+            places = np.take_along_axis(places, order[..., None], axis=1)
+            here = np.take_along_axis(displacements, order[..., None], axis=1)
+            own = np.take_along_axis(charges, order, axis=1)
             # a molecule counts once for each symmetry operation: what is learned is symmetric
             total = frame.symmetry_images(turn.vectors_back(here)).sum(-2).reshape(-1, 3)
             change = frame.symmetry_images(frame.shape_change(places, turn))
@@ -192,13 +184,29 @@ class MeanWannier:
             learned.append(
                 _Molecule(
                     frame,
-                    own.mean((0, 1))[permutations].mean(0),
+                    own.mean(0)[permutations].mean(0),
                     mean,
                     response.reshape(3, *frame.geometry.shape),
                 )
             )
         self.molecules_, self.provenance_ = learned, {}
         return self
+
+    def _centers(self, labels: LabelledFrames) -> list[Array]:
+        """Return sums of r_W - R_owner (frame, atom, xyz), and charges (frame, atom)."""
+        if labels.wannier_centers is None:
+            raise InputError(
+                f"The model {self.name!r} learns from Wannier centres.",
+                got="labels without them",
+                expected="LabelledFrames with 'wannier_centers'",
+                do="choose a task whose data set has them",
+            )
+        centroids = wannier_centroids(labels.frames, labels.wannier_centers)
+        charges = valence_charges(labels.frames.atomic_numbers)
+        charges[centroids.owner] -= 2.0 * centroids.count
+        displacements = np.zeros((len(labels), labels.frames.n_atoms, 3))
+        displacements[:, centroids.owner] = centroids.displacement
+        return [displacements, np.broadcast_to(charges, displacements.shape[:2])]
 
     def save(self, folder: Path, provenance: Mapping[str, Any] | None = None) -> Path:
         """Write ``centers.json``: geometries, centres, and what they were learned from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +136,46 @@ def find_molecules(
         tuple(FoundMolecules(graphs[k], np.concatenate(atoms[k])) for k in sorted(atoms)),
         positions,
     )
+
+
+def gather_molecules(
+    systems: Iterable[tuple[Frames, Sequence[Array]]],
+) -> list[tuple[MolecularGraph, Array, list[Array]]]:
+    """Return the molecules of all frames of several systems, those of one graph in a row.
+
+    Parameters
+    ----------
+    systems : iterable of tuples
+        Frames of a system, and numbers of its atoms, each an array (frame, atom, ...).
+
+    Returns
+    -------
+    list of tuples
+        For every graph: itself; positions of whole molecules, (molecule, atom, xyz), in angstrom,
+        atoms in the order of the graph; and the numbers, each (molecule, atom, ...).
+
+    Raises
+    ------
+    InputError
+        As `find_molecules`.
+    """
+    gathered: list[tuple[MolecularGraph, list[Array], list[list[Array]]]] = []
+    for frames, numbers in systems:
+        found, positions = find_molecules(frames, [graph for graph, _, _ in gathered])
+        for molecules in found:
+            known = [graph for graph, _, _ in gathered]
+            if molecules.graph not in known:
+                gathered.append((molecules.graph, [], [[] for _ in numbers]))
+                known.append(molecules.graph)
+            _, places, values = gathered[known.index(molecules.graph)]
+            n_atoms = molecules.atoms.shape[1]
+            places.append(positions[:, molecules.atoms].reshape(-1, n_atoms, 3))
+            for mine, array in zip(values, numbers, strict=True):
+                mine.append(array[:, molecules.atoms].reshape(-1, n_atoms, *array.shape[2:]))
+    return [
+        (graph, np.concatenate(places), [np.concatenate(one) for one in values])
+        for graph, places, values in gathered
+    ]
 
 
 def refuse_unknown(found: Iterable[FoundMolecules], known: Iterable[MolecularGraph]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Self
+from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor, nn
@@ -15,7 +13,6 @@ from aptbench.models.differentiable_graph import DifferentiableGraph
 from aptbench.models.dipole_model import DipoleModel, DipoleScales
 from aptbench.models.dipole_network import DipoleNetwork, vectors_and_gradient
 from aptbench.models.protocol import Array
-from aptbench.models.training import Progress
 
 
 class PolarizationModel(DipoleModel):
@@ -38,17 +35,6 @@ class PolarizationModel(DipoleModel):
     """
 
     default_name = "e3nn-polarization"
-
-    def fit_systems(
-        self,
-        train: Sequence[LabelledFrames],
-        validation: Sequence[LabelledFrames] = (),
-        *,
-        checkpoint: Path | None = None,
-        report: Callable[[int, Progress], None] | None = None,
-    ) -> Self:
-        """Train on several systems together, frame by frame; the parameters are those of `fit`."""
-        return self._fit(train, validation, checkpoint=checkpoint, report=report)
 
     def _measure(self, systems: Sequence[LabelledFrames]) -> DipoleScales:
         charge = ConstantCharge(neutral=False).fit_systems(systems).charges_

@@ -43,26 +43,32 @@ class WannierNetworkModel(DipoleModel):
     default_name = "wannier-e3nn"
 
     def _measure(self, systems: Sequence[LabelledFrames]) -> DipoleScales:
-        (labels,) = systems
-        numbers = labels.frames.atomic_numbers
-        centroids = wannier_centroids(labels.frames, _centers(labels))
-        count = np.zeros(len(numbers), np.int64)
-        count[centroids.owner] = centroids.count
-        species = tuple(int(z) for z in np.unique(numbers))
-        charges = []
-        for z in species:
-            found = np.unique(count[numbers == z])
+        counts: dict[int, set[int]] = {}
+        sites: set[int] = set()
+        displacements = []
+        for labels in systems:
+            numbers = labels.frames.atomic_numbers
+            centroids = wannier_centroids(labels.frames, _centers(labels))
+            count = np.zeros(len(numbers), np.int64)
+            count[centroids.owner] = centroids.count
+            for z, n in zip(numbers.tolist(), count.tolist(), strict=True):
+                counts.setdefault(z, set()).add(n)
+            sites |= set(numbers[centroids.owner].tolist())
+            displacements.append(centroids.displacement.ravel())
+        charges = {}
+        for z, found in sorted(counts.items()):
             if len(found) > 1:
                 raise InputError(
                     f"Atoms of {SYMBOLS[z]} own different numbers of Wannier centres.",
-                    got=", ".join(str(n) for n in found),
+                    got=", ".join(str(n) for n in sorted(found)),
                     expected="the same number for all atoms of an element",
                 )
-            charges.append(float(valence_charges([z])[0] - 2 * found[0]))
-        sites = tuple(int(z) for z in np.unique(numbers[centroids.owner]))
+            charges[z] = float(valence_charges([z])[0] - 2 * found.pop())
         # centres of charge -2 e; a floor for labels without spread
-        unit = 2 * max(float(np.sqrt(np.mean(centroids.displacement**2))), 1e-4)
-        return DipoleScales(species, tuple(charges), sites, unit)
+        spread = float(np.sqrt(np.mean(np.concatenate(displacements) ** 2)))
+        return DipoleScales(
+            tuple(charges), tuple(charges.values()), tuple(sorted(sites)), 2 * max(spread, 1e-4)
+        )
 
     def _charges(self, frames: Frames, scales: DipoleScales) -> Array:
         known = dict(zip(scales.species, scales.charges, strict=True))

@@ -14,10 +14,13 @@ from aptbench.models import load_model
 from aptbench.models.constant import ConstantCharge
 from aptbench.models.equivariant import EquivariantModel
 from aptbench.models.fitting import fit_model
+from aptbench.models.linear_tensor import LinearTensor
 from aptbench.models.mean_tensor import MeanTensor
+from aptbench.models.mean_wannier import MeanWannier
 from aptbench.models.normalization import Normalization
 from aptbench.models.polarization import PolarizationModel
 from aptbench.models.registry import weights_folder
+from aptbench.models.wannier_network import WannierNetworkModel
 
 TRAINING = {"steps": 12, "validate_every": 4}
 SETTINGS = {"graph": {"cutoff": 4.0, "message_cutoff": 3.0, "radial": 4, "message_radial": 2}}
@@ -37,6 +40,15 @@ def polarization() -> PolarizationModel:
     )
 
 
+def wannier_network() -> WannierNetworkModel:
+    return WannierNetworkModel(
+        density={"cutoff": 4.0, "radial": 4},
+        network={"channels": 4},
+        training=TRAINING,
+        committee=2,
+    )
+
+
 @pytest.fixture(scope="module")
 def molecules() -> list[LabelledFrames]:
     """Water and hydrogen sulfide with labels of charges that depend on bond lengths."""
@@ -48,13 +60,24 @@ def molecules() -> list[LabelledFrames]:
         bonds = np.linalg.norm(positions[:, 1:] - positions[:, :1], axis=2)
         q = charge * bonds
         charges = np.concatenate([-q.sum(1, keepdims=True), q], axis=1)
+        # four pairs of electrons about the heavy atom, two of them on the bonds
+        bonds = positions[:, 1:] - positions[:, :1]
+        pairs = np.concatenate([0.4 * bonds, -0.3 * bonds], axis=1) + positions[:, :1]
         found.append(
-            LabelledFrames(Frames([z, 1, 1], positions), charges[..., None, None] * np.eye(3))
+            LabelledFrames(
+                Frames([z, 1, 1], positions),
+                charges[..., None, None] * np.eye(3),
+                wannier_centers=pairs,
+            )
         )
     return found
 
 
-@pytest.mark.parametrize("make", [ConstantCharge, equivariant, polarization])
+EVERY = [ConstantCharge, MeanTensor, LinearTensor, equivariant, polarization]
+FROM_CENTERS = [MeanWannier, lambda: MeanWannier(order=1), wannier_network]
+
+
+@pytest.mark.parametrize("make", EVERY + FROM_CENTERS)
 def test_one_system_is_as_before_bit_by_bit(
     make: Callable[[], ConstantCharge], molecules: list[LabelledFrames]
 ) -> None:
@@ -66,7 +89,7 @@ def test_one_system_is_as_before_bit_by_bit(
         assert np.array_equal(one.predict_std(water.frames), two.predict_std(water.frames))
 
 
-@pytest.mark.parametrize("make", [ConstantCharge, equivariant, polarization])
+@pytest.mark.parametrize("make", EVERY + FROM_CENTERS)
 def test_several_systems_are_learned_together(
     make: Callable[[], ConstantCharge], molecules: list[LabelledFrames]
 ) -> None:
@@ -93,9 +116,23 @@ def test_every_atom_counts_the_same(molecules: list[LabelledFrames]) -> None:
     )
 
 
+@pytest.mark.parametrize("make", [MeanTensor, LinearTensor, MeanWannier])
+def test_a_system_in_two_parts_is_the_same_system(
+    make: Callable[[], MeanTensor], molecules: list[LabelledFrames]
+) -> None:
+    water = molecules[0]
+    whole, parts = make().fit(water), make().fit_systems([water[:2], water[2:]])
+    assert parts.predict(water.frames) == pytest.approx(whole.predict(water.frames), abs=1e-12)
+    assert parts.n_parameters == whole.n_parameters
+
+
+class _OfOneSystem(ConstantCharge):
+    fit_systems = None
+
+
 def test_a_model_of_one_system_says_so(molecules: list[LabelledFrames]) -> None:
     with pytest.raises(InputError, match="one system only"):
-        fit_model(MeanTensor(), molecules)
+        fit_model(_OfOneSystem(), molecules)
 
 
 def test_weights_of_a_task_are_beside_those_of_the_model(
