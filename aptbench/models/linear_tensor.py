@@ -53,7 +53,8 @@ class LinearTensor:
     -----
     Least squares with a penalty on the square of the coefficients of features of unit variance,
     one regression for each species and degree. The penalty is chosen by leaving out training
-    frames, one after the other, or in ten blocks of them where there are more.
+    frames, one after the other, or in ten blocks of them where there are more; of several systems
+    each is divided, so that frames of one that has few are left out in turn, too.
 
     Examples
     --------
@@ -141,11 +142,9 @@ class LinearTensor:
     ) -> LinearTensor:
         """Learn from several systems together; every atom counts the same."""
         species = tuple(sorted({int(z) for one in train for z in one.frames.atomic_numbers}))
-        n_frames = sum(map(len, train))
-        n_folds = min(n_frames, FOLDS)
+        n_folds = min(max(map(len, train)), FOLDS)
         sums: list[list[RidgeSums]] = []
-        one_by_one = ((one, k) for one in train for k in range(len(one)))
-        for number, (one, k) in enumerate(one_by_one):
+        for one, k in ((one, k) for one in train for k in range(len(one))):
             features = tensor_features(one.frames[k], species, self.features)
             if not sums:
                 sums = [
@@ -155,7 +154,7 @@ class LinearTensor:
                 atoms = one.frames.atomic_numbers == z
                 for n in DEGREES if atoms.any() else ():
                     target = np.einsum("cpd,apd->ac", cartesian_basis(n), one.apt[k, atoms])
-                    sums[s][n].add(number * n_folds // n_frames, features[n][atoms], target)
+                    sums[s][n].add(k * n_folds // len(one), features[n][atoms], target)
         self.fit_ = _Fit(species, tuple(tuple(one.solve() for one in row) for row in sums))
         self.provenance_ = {}
         return self
