@@ -23,6 +23,8 @@ from aptbench.models.weights_file import reading_weights
 WEIGHTS: Final = "weights.json"
 DEGREES: Final = (0, 1, 2)
 FOLDS: Final = 10
+MOST_GB: Final = 8.0
+"""Memory that the sums of a fit may take; features grow with the square of the elements."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +146,10 @@ class LinearTensor:
         species = tuple(sorted({int(z) for one in train for z in one.frames.atomic_numbers}))
         n_folds = min(max(map(len, train)), FOLDS)
         sums: list[list[RidgeSums]] = []
-        for one, k in ((one, k) for one in train for k in range(len(one))):
+        for one, k in ((labels, k) for labels in train for k in range(len(labels))):
             features = tensor_features(one.frames[k], species, self.features)
             if not sums:
+                self._refuse_too_many(species, [features[n].shape[2] for n in DEGREES], n_folds)
                 sums = [
                     [RidgeSums(n, features[n].shape[2], n_folds) for n in DEGREES] for _ in species
                 ]
@@ -212,6 +215,18 @@ class LinearTensor:
             ]
             result[:, frames.atomic_numbers == z] = np.sqrt(sum(shares))
         return result
+
+    def _refuse_too_many(self, species: tuple[int, ...], sizes: list[int], n_folds: int) -> None:
+        """Raise InputError where the sums of the regressions would not fit into memory."""
+        gigabytes = 8e-9 * len(species) * n_folds * sum(size**2 for size in sizes)
+        if gigabytes > MOST_GB:
+            raise InputError(
+                f"The model {self.name!r} has too many features of so many elements.",
+                got=f"{sum(sizes)} features of {len(species)} elements, whose sums need "
+                f"{gigabytes:.0f} GB",
+                expected=f"{MOST_GB:g} GB at most",
+                do="make its features fewer (FeatureSettings), or train a network",
+            )
 
     def _check_sizes(self) -> None:
         """Refuse coefficients that do not belong to the features."""

@@ -32,6 +32,16 @@ def _wigner(matrix: np.ndarray) -> list[np.ndarray]:
     return [np.linalg.lstsq(a, b, rcond=None)[0].T for a, b in zip(before, after, strict=True)]
 
 
+def test_too_many_elements_are_refused_before_memory_runs_out() -> None:
+    z = [1, 6, 7, 8, 9, 16, 17]
+    rng = np.random.default_rng(0)
+    frames = Frames(z, rng.normal(scale=2.0, size=(10, len(z), 3)))
+    labels = LabelledFrames(frames, np.zeros((10, len(z), 3, 3)))
+    with pytest.raises(InputError, match="too many features") as error:
+        LinearTensor().fit(labels)
+    assert "7 elements" in str(error.value)
+
+
 def test_harmonics_are_orthonormal_and_complete() -> None:
     points = np.random.default_rng(1).normal(size=(100, 3))
     points /= np.linalg.norm(points, axis=1)[:, None]
