@@ -20,6 +20,7 @@ from aptbench.evaluate.comparison import (
     read_comparison,
     write_comparison,
 )
+from aptbench.evaluate.spectral_comparison import compare_spectra
 from aptbench.metrics import BlockBootstrap
 from aptbench.tasks import Task, load_task
 
@@ -91,10 +92,13 @@ def test_the_kept_comparisons_are_those_of_the_archive(monkeypatch: pytest.Monke
         old = read_comparison(path)
         task = load_task(old.task)
         dataset = open_dataset(task.dataset)
-        means = archived_means(
-            task, dataset, PROJECT / "leaderboard" / "results", ("rmse", "normalized_rmse")
-        )
-        new = compare_models(task, dataset, means)
+        results = PROJECT / "leaderboard" / "results"
+        if old.of == "spectrum":
+            new = compare_spectra(task, dataset, results)
+            assert new is not None
+        else:
+            means = archived_means(task, dataset, results, ("rmse", "normalized_rmse"))
+            new = compare_models(task, dataset, means)
         assert [(p.model, p.group) for p in new.places] == [(p.model, p.group) for p in old.places]
         values = [p.value for p in new.places]
         assert values == pytest.approx([p.value for p in old.places], rel=1e-9)
