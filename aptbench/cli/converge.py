@@ -131,12 +131,19 @@ def _bar(total: int) -> Iterator[Callable[[str], None]]:
 
 
 def _print(rows: Sequence[Change]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     elements = list(rows[0].rms)
-    columns = ("setting", *(f"rms {e} / e" for e in elements), "slope", "sum rule / e", "SCF steps")
-    table = Table(*columns)
+    table = Table(
+        title="Root-mean-square change of a component, and acoustic sum, in e",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("setting", no_wrap=True)
+    for heading in (*elements, "slope", "sum", "SCF"):
+        table.add_column(heading, justify="right")
     for row in rows:
         name = ", ".join(f"{k} {v}" for k, v in row.setting.items()) or "as in the recipe"
         table.add_row(

@@ -17,6 +17,8 @@ from aptbench.data.readers.extended_xyz import read_extended_xyz
 from aptbench.tasks import load_task
 from tests.data.conftest import ATTRS, isolated_system, random_system
 
+PROJECT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def aptbench(capsys):
@@ -74,6 +76,25 @@ def test_cite_in_three_formats(project, aptbench):
     code, _, err = aptbench("cite", "--format", "bibtx")
     assert code == 2
     assert "did you mean 'bibtex'" in err
+
+
+def test_a_snapshot_is_taken_and_cited(tmp_path, monkeypatch, aptbench):
+    root = tmp_path / "project"
+    (root / "datasets").mkdir(parents=True)
+    monkeypatch.setenv("APTBENCH_ROOT", str(root))
+    code, _, err = aptbench("board", "snapshot")
+    assert code == 2
+    assert "no results" in err
+    shutil.copytree(PROJECT / "leaderboard" / "results", root / "leaderboard" / "results")
+    code, out, _ = aptbench("board", "snapshot", "--date", "2026-01-02", "--json")
+    assert code == 0
+    taken = json.loads(out)
+    assert Path(taken["written"]).name == f"2026-01-02-{taken['sha256'][:16]}.json"
+    for name in ("2026-01-02", "latest"):
+        assert taken["sha256"] in aptbench("cite", "--snapshot", name)[1]
+    code, _, err = aptbench("cite", "--snapshot", "2026-01-03")
+    assert code == 2
+    assert "2026-01-02" in err
 
 
 def test_diff_of_an_addition(stores, aptbench):

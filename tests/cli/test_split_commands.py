@@ -146,6 +146,14 @@ def test_transfers_are_written_and_audited(root: Path, capsys: pytest.CaptureFix
     assert "axis: Input should be 'temperature'" in capsys.readouterr().err
     assert main(*words[:-2], "--axis", "size") == 2
     assert "one of --target, --leave-out and --adapt" in capsys.readouterr().err
+    adapt = ("transfer", "--name", "more", "--axis", "chemistry", "--source", "drops")
+    assert main(*adapt, "--adapt", f"{NAME}/iid") == 0
+    said = json.loads((root / "datasets" / NAME / "transfers" / "more.json").read_text())
+    assert said["adapted"]["task"] == f"{NAME}/iid@1"
+    assert {one["dataset"] for one in said["train"]} == {"drops", NAME}
+    assert said["test"][0]["dataset"] == NAME
+    assert f"and on {NAME}/iid" in said["rule"]
+    capsys.readouterr()
     assert main("audit", "drops") == 0
     audit = root / "datasets" / "drops" / "audits" / "transfer-from-bulk.json"
     assert json.loads(audit.read_text())["labels"]["test"] == 3
