@@ -96,8 +96,8 @@ def _isolated(
     if work is not None:
         raise InputError("Labels of isolated systems keep no raw files.", do="leave out '--work'")
     label = settings.label
-    if ranks > 1:
-        label = label.model_copy(update={"ranks": ranks}) if label.engine == "cp2k" else label
+    if ranks > 1 and label.engine == "cp2k":
+        label = label.model_copy(update={"ranks": ranks})
     dataset = open_dataset(recipe.parent / f"{settings.name}.zarr")
     molecules = [dataset.trajectory(name)[plan.frame] for name in plan.systems]
     with _bar(len(plan.variants) + 1) as show:

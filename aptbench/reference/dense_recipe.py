@@ -5,23 +5,22 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
-from functools import reduce
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aptbench.atomic import write_atomically
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION, thermal_velocities, velocity_verlet
-from aptbench.reference.dense import DenseLabeller, taken
+from aptbench.reference.dense import taken
+from aptbench.reference.label_settings import Cp2kLabels, PyscfLabels, XtbLabels
 from aptbench.reference.recipe_file import read_recipe
-from aptbench.reference.theory import Theory
 
 if TYPE_CHECKING:
     from aptbench.reference.xtb import Xtb
@@ -60,99 +59,6 @@ class Dynamics(BaseModel):
         if self.spacing > 2.0:
             raise ValueError(f"frames are {self.spacing} fs apart, at most 2 fs are allowed")
         return self
-
-
-class _Labels(BaseModel):
-    """Settings of labels."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    SETTINGS: ClassVar[Mapping[str, tuple[str, ...]]]
-    """Where the entry is of what the provenance of labels names so."""
-
-    def changed(self, settings: Mapping[str, Any]) -> Self:
-        """Return the same with other settings, by their names in the provenance of labels.
-
-        Raises
-        ------
-        InputError
-            If there is no such setting, or it cannot have the value.
-        """
-        entries = self.model_dump()
-        for name, value in settings.items():
-            if name not in self.SETTINGS:
-                raise InputError(
-                    "A variant changes a setting that does not exist.",
-                    got=name,
-                    expected=f"some of {', '.join(self.SETTINGS)}",
-                )
-            *path, last = self.SETTINGS[name]
-            reduce(lambda part, key: part[key], path, entries)[last] = value
-        try:
-            return type(self).model_validate(entries)
-        except ValidationError as error:
-            raise InputError("A setting cannot have such a value.", got=error) from None
-
-
-class XtbLabels(_Labels):
-    """Labels by `aptbench.reference.xtb.Xtb`."""
-
-    SETTINGS = {"functional": ("method",), "accuracy": ("accuracy",), "field": ("field_step",)}
-
-    engine: Literal["tblite"]
-    method: str = "GFN2-xTB"
-    accuracy: float = 1e-4
-    field_step: float = 5e-4
-
-    def labeller(self) -> DenseLabeller:
-        """Return the labeller with these settings."""
-        from aptbench.reference.xtb import Xtb
-
-        return Xtb(**self.model_dump(exclude={"engine"}))
-
-
-class PyscfLabels(_Labels):
-    """Labels by `aptbench.reference.pyscf_field.PyscfField`."""
-
-    SETTINGS = {
-        **{name: (name,) for name in ("functional", "basis", "grid_level")},
-        "eps_scf": ("convergence",),
-        "field": ("field_step",),
-    }
-
-    engine: Literal["pyscf"]
-    functional: str
-    basis: str
-    grid_level: int = 3
-    convergence: float = 1e-11
-    field_step: float = 1e-3
-
-    def labeller(self) -> DenseLabeller:
-        """Return the labeller with these settings."""
-        from aptbench.reference.pyscf_field import PyscfField
-
-        return PyscfField(**self.model_dump(exclude={"engine"}))
-
-
-class Cp2kLabels(_Labels):
-    """Labels by `aptbench.reference.cp2k_field.Cp2kField`."""
-
-    SETTINGS = {
-        **{name: ("theory", name) for name in Theory().as_dict()},
-        "box_margin": ("margin",),
-    }
-
-    engine: Literal["cp2k"]
-    theory: Theory = Theory()
-    margin: float = Field(2.7, gt=0, description="of the box around the atoms, angstrom")
-    ranks: int = Field(1, ge=1, description="MPI processes a run")
-
-    def labeller(self) -> DenseLabeller:
-        """Return the labeller with these settings."""
-        from aptbench.reference.cp2k_field import Cp2kField
-        from aptbench.reference.engine import Cp2k
-
-        return Cp2kField(self.theory, self.margin, Cp2k(self.ranks))
 
 
 class DenseSystem(BaseModel):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,20 +12,8 @@ import numpy.typing as npt
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.reference.convergence import Change, rms_by_element, variant_name
-from aptbench.reference.dense import DenseLabeller
+from aptbench.reference.label_settings import LabelSettings
 from aptbench.reference.pyscf_field import PyscfField
-
-
-class Settings(Protocol):
-    """How molecules are labelled, such as the section ``label`` of a `DenseRecipe`."""
-
-    def changed(self, settings: Mapping[str, Any]) -> Settings:
-        """Return the same with other settings, by their names in the provenance of labels."""
-        ...
-
-    def labeller(self) -> DenseLabeller:
-        """Return the labeller with these settings."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -42,7 +30,7 @@ class _Counting(PyscfField):
 
 def converge_molecules(
     molecules: Sequence[Frames],
-    settings: Settings,
+    settings: LabelSettings,
     variants: Sequence[Mapping[str, Any]],
     progress: Callable[[str], None] | None = None,
 ) -> list[Change]:
@@ -52,7 +40,7 @@ def converge_molecules(
     ----------
     molecules : sequence of Frames
         Isolated; one set of figures is made of all.
-    settings : Settings
+    settings : LabelSettings
         The level of theory to which every change is compared.
     variants : sequence of mappings
         Settings to change, by their names in the provenance of labels, one mapping a variant.
@@ -72,7 +60,7 @@ def converge_molecules(
 
     Examples
     --------
-    >>> from aptbench.reference.dense_recipe import PyscfLabels
+    >>> from aptbench.reference.label_settings import PyscfLabels
     >>> water = Frames([8, 1, 1], [[[0, 0, 0], [0.97, 0, 0], [-0.24, 0.93, 0.02]]])
     >>> settings = PyscfLabels(engine="pyscf", functional="PBE", basis="STO-3G", grid_level=0)
     >>> [change.slope for change in converge_molecules([water], settings, [])]

@@ -12,7 +12,7 @@ from tests.reference.conftest import WATER
 
 pytest.importorskip("pyscf")
 
-from aptbench.reference.dense_recipe import Cp2kLabels, PyscfLabels, XtbLabels
+from aptbench.reference.label_settings import Cp2kLabels, PyscfLabels, XtbLabels
 from aptbench.reference.molecular_convergence import converge_molecules
 from aptbench.reference.pyscf_field import PyscfField
 from aptbench.reference.theory import Theory
