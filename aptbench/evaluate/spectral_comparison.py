@@ -16,7 +16,7 @@ from aptbench.evaluate.scoring import BOOTSTRAP
 from aptbench.evaluate.spectral_study import REFERENCE
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.metrics import Score
-from aptbench.metrics.significance import Difference, p_value, rank, rank_scores
+from aptbench.metrics.significance import Difference, rank, rank_scores
 from aptbench.spectra.band import Band
 from aptbench.spectra.fidelity import interval_of
 from aptbench.spectra.sampled import sampled_spectra
@@ -123,10 +123,6 @@ def _by_spectra(
     def gap_of(one: str, other: str) -> Difference:
         value = scores[one].value - scores[other].value
         samples = replicates[one] - replicates[other]
-        low, high = spectra.interval_of(samples)
-        if np.isnan(low):
-            return Difference(value, None, None, None)
-        p = p_value(value, samples, spectra.n_blocks, spectra.bootstrap)
-        return Difference(value, low, high, p)
+        return Difference.of(value, samples, spectra.n_blocks, spectra.bootstrap)
 
     return [Place.of(one) for one in rank_scores(scores, gap_of, level=level)]

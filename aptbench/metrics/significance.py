@@ -34,6 +34,26 @@ class Difference:
     high: float | None
     p: float | None
 
+    @classmethod
+    def of(
+        cls, value: float, replicates: Array, n_frames: int, bootstrap: BlockBootstrap
+    ) -> Difference:
+        """Return a difference with the interval and the p-value that its replicates give.
+
+        Parameters
+        ----------
+        value : float
+        replicates : array, shape (replicate,)
+            Of it.
+        n_frames : int
+            That the bootstrap resamples.
+        bootstrap : BlockBootstrap
+        """
+        low, high = bootstrap.interval(replicates, n_frames)
+        if np.isnan(low):
+            return cls(value, None, None, None)
+        return cls(value, low, high, p_value(value, replicates, n_frames, bootstrap))
+
 
 def difference(first: Means, second: Means, name: str, bootstrap: BlockBootstrap) -> Difference:
     """Compare two models by a paired bootstrap: both are resampled in the same way.
@@ -64,10 +84,7 @@ def difference(first: Means, second: Means, name: str, bootstrap: BlockBootstrap
 
     value = float(of(first, None) - of(second, None))
     replicates = of(first, counts) - of(second, counts)
-    low, high = bootstrap.interval(replicates, n_frames)
-    if np.isnan(low):
-        return Difference(value, None, None, None)
-    return Difference(value, low, high, p_value(value, replicates, n_frames, bootstrap))
+    return Difference.of(value, replicates, n_frames, bootstrap)
 
 
 def p_value(
