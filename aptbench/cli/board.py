@@ -77,7 +77,8 @@ def build(
         submissions=project / "leaderboard" / "submissions",
         spectra=project / "leaderboard" / "spectra",
         learning=project / "leaderboard" / "learning",
-        snapshots=project / "leaderboard" / FOLDER,
+        # other rows than those of the project were never frozen
+        snapshots=None if results else project / "leaderboard" / FOLDER,
         published=page if (page := project / "docs" / "published-water.md").is_file() else None,
     )
     typer.echo(str(index))
