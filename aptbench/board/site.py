@@ -15,7 +15,6 @@ from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
-from aptbench.evaluate.table import TRIVIAL
 
 PUBLISHED: Final = "published-water.html"
 
@@ -83,7 +82,7 @@ def build_site(
     for name, group in groupby(archived, key=lambda r: r.task):
         task = task_page(name, list(group), sources, cards, out)
         page = templates.get_template("task.html.j2").render(
-            title=f"{name}: aptbench leaderboard", task=task, trivial=TRIVIAL
+            title=f"{name}: aptbench leaderboard", task=task
         )
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)

@@ -97,7 +97,7 @@ def task_page(
         place = places.get(result.model.name)
         row |= {
             "title": result.model.title if result.model.title != result.model.name else "",
-            "trivial": is_trivial(result),
+            "trivial": is_trivial(result.metrics.get("normalized_rmse")),
             "submitted": result.model.name in cards.submissions,
             "place": place,
             "gap": _gap(place),

@@ -68,6 +68,7 @@ def learn(
     from aptbench.models.allocator import keep_freed_memory
     from aptbench.tasks import load_task
     from aptbench.tasks.data_selection import read_selection
+    from aptbench.tasks.subsets import default_budgets
 
     keep_freed_memory()
     definition = load_task(task)
@@ -127,15 +128,6 @@ def select(
         typer.echo(found.model_dump_json(indent=2))
     else:
         typer.echo(f"{path}: {' '.join(map(str, found.labels))}")
-
-
-def default_budgets(most: int) -> list[int]:
-    """Return 1, 2, 4 and so on, and all.
-
-    >>> default_budgets(6)
-    [1, 2, 4, 6]
-    """
-    return [*(2**k for k in range(most.bit_length()) if 2**k < most), most]
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aptbench.errors import InputError
 from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.predictions import write_task_predictions
 from aptbench.evaluate.result import Result, read_result, write_result
@@ -21,14 +22,24 @@ def archive_evaluation(evaluation: Evaluation, folder: str | Path) -> Path:
 
     The predictions are archived with the result, so that it can be computed again; so is the
     current of the spectrum, ``TASK/currents/MODEL.npz``, if there is one.
+
+    Raises
+    ------
+    InputError
+        If a current is archived that the new result does not have: it may have taken an hour.
     """
     result = evaluation.result
     path = Path(folder) / result.task_name / f"{result.model.name}.json"
+    kept = current_path(path)
+    if evaluation.current is None and kept.is_file():
+        raise InputError(
+            f"The archive has a current of {result.model.name}, and the new result has none.",
+            got=str(kept),
+            do="run the model with its spectrum (without --no-spectrum), or remove that file first",
+        )
     write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
     if evaluation.current is not None:
-        evaluation.current.write(current_path(path))
-    else:
-        current_path(path).unlink(missing_ok=True)
+        evaluation.current.write(kept)
     return write_result(result, path)
 
 

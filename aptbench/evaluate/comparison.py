@@ -12,6 +12,7 @@ from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
 from aptbench.evaluate.predictions import read_task_predictions
 from aptbench.evaluate.scoring import BOOTSTRAP, accumulate_predictions
+from aptbench.evaluate.table import is_trivial
 from aptbench.json_file import read_json
 from aptbench.metrics import BlockBootstrap, score_means
 from aptbench.metrics.scoring import Means
@@ -281,7 +282,6 @@ def archived_comparisons(folder: str | Path) -> list[Comparison]:
 
 def _is_trivial(means: Means, bootstrap: BlockBootstrap) -> bool:
     try:
-        score = score_means(means, [_SPREAD], bootstrap)[_SPREAD]
+        return is_trivial(score_means(means, [_SPREAD], bootstrap)[_SPREAD])
     except KeyError:
         return False
-    return (score.value if score.high is None else score.high) >= 1.0

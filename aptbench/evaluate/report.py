@@ -168,7 +168,7 @@ def _rows(results: Sequence[Result], shown: Sequence[Column]) -> list[dict[str, 
                 "name": result.model.name,
                 "title": result.model.title if result.model.title != result.model.name else "",
                 "colour": model_colour(index),
-                "trivial": is_trivial(result),
+                "trivial": is_trivial(result.metrics.get("normalized_rmse")),
                 "cells": cells,
             }
         )

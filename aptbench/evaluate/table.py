@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from aptbench.metrics.scoring import Score
+
 _UNCERTAINTY = {
     "z_score": "z-score, ideal 1",
     "coverage_95": "coverage, ideal 0.95",
@@ -25,9 +27,6 @@ _UNCERTAINTY = {
 }
 MOST_COLUMNS = 4
 """Models beside each other in the terminal; more are written below each other."""
-
-TRIVIAL = 0.95
-"""Normalised error from which a model knows no more than the mean charge of each species."""
 
 
 @dataclass(frozen=True)
@@ -188,10 +187,24 @@ def interval(metric: Metric) -> str:
     return f"{number(metric.low)}{dash}{number(metric.high)}"
 
 
-def is_trivial(result: Result) -> bool:
-    """Return whether a model is no better than the mean charge of each species."""
-    metric = result.metrics.get("normalized_rmse")
-    return metric is not None and metric.value > TRIVIAL
+def is_trivial(spread: Metric | Score | None) -> bool:
+    """Return whether a model may be no better than the mean charge of each species.
+
+    Parameters
+    ----------
+    spread : Metric, Score or None
+        The ``normalized_rmse`` of the model, which is 1 for those charges.
+
+    Examples
+    --------
+    >>> is_trivial(Metric(value=0.98, low=0.95, high=1.01, unit="1"))
+    True
+    >>> is_trivial(Metric(value=0.98, low=0.97, high=0.99, unit="1"))
+    False
+    """
+    if spread is None:
+        return False
+    return (spread.value if spread.high is None else spread.high) >= 1.0
 
 
 def ranked(results: Iterable[Result]) -> list[Result]:

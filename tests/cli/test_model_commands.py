@@ -130,12 +130,6 @@ def test_train_on_a_budget_of_labels(project: Path, aptbench: Call, tmp_path: Pa
     assert "has no seed" in err
 
 
-def test_default_budgets_end_with_all_labels() -> None:
-    from aptbench.cli.learning import default_budgets
-
-    assert [default_budgets(n) for n in (1, 6, 8)] == [[1], [1, 2, 4, 6], [1, 2, 4, 8]]
-
-
 def test_learn(project: Path, aptbench: Call, tmp_path: Path) -> None:
     models = ("--model", "constant-charge", "--model", "point-charges", "--no-cache")
     words = ("learn", "synthetic-water/iid", *models, "--out", tmp_path / "curve")

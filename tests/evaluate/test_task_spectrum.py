@@ -160,9 +160,10 @@ def test_a_current_is_archived_with_its_proof(task: Task, dataset: Dataset, tmp_
     assert record.current.dtype == np.float32
     assert record.check(part.trajectory) < 1e-6
     np.testing.assert_array_equal(record.current, done.current.current)
-    # a run without a spectrum leaves none that is no longer its own
-    archive_evaluation(evaluate_model(task, dataset, "point-charges"), tmp_path)
-    assert not current_path(path).exists()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="has a current of point-charges"):
+        archive_evaluation(evaluate_model(task, dataset, "point-charges"), tmp_path)
+    assert (path.read_bytes(), current_path(path).exists()) == (before, True)
     np.savez(tmp_path / "half.npz", current=record.current)
     with pytest.raises(InputError, match="not complete"):
         CurrentRecord.read(tmp_path / "half.npz")
