@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aptbench.board.across_tasks import AcrossTasks
 from aptbench.board.generated import markdown_table
 from aptbench.board.learning import learning_blocks
 from aptbench.board.published_network import published_network_table
@@ -33,6 +34,7 @@ def document_blocks(project: Path) -> dict[str, str]:
     results = archived_results(project / "leaderboard" / "results")
     if results:
         blocks |= result_blocks(results) | motion_blocks(results)
+        blocks["across-tasks"] = AcrossTasks.of(results).markdown()
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
     blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
     blocks["coverage"] = "Not measured yet: `python benchmarks/coverage.py`."

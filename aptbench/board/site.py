@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from aptbench.atomic import write_atomically
+from aptbench.board.across_tasks import AcrossTasks, shade
 from aptbench.board.cards import Cards
 from aptbench.board.pages import as_html, environment
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
+from aptbench.evaluate.table import interval
+from aptbench.tasks.frozen import read_frozen
 
 PUBLISHED: Final = "published-water.html"
 
@@ -30,6 +33,7 @@ def build_site(
     spectra: str | Path | None = None,
     learning: str | Path | None = None,
     snapshots: str | Path | None = None,
+    frozen: str | Path | None = None,
     published: str | Path | None = None,
 ) -> Path:
     """Build the pages of the leaderboard; the same inputs give the same bytes.
@@ -49,6 +53,8 @@ def build_site(
         As in `Sources`.
     snapshots : path, optional
         Folder of frozen rows; they are listed, and copied beside the pages.
+    frozen : path, optional
+        File of released tasks; what differs between training and test is said from it.
     published : path, optional
         Markdown page on frames of others, which have a command of their own and are no task here.
 
@@ -75,8 +81,8 @@ def build_site(
     numbers = [result.model_dump(mode="json") for result in archived]
     data = json.dumps(numbers, indent=1) + "\n"
     write_atomically(out / "results.json", data)
-    frozen = [] if snapshots is None else archived_snapshots(snapshots)
-    for snapshot in frozen:
+    dated = [] if snapshots is None else archived_snapshots(snapshots)
+    for snapshot in dated:
         write_atomically(out / "snapshots" / snapshot.file_name, snapshot.text)
     tasks = []
     for name, group in groupby(archived, key=lambda r: r.task):
@@ -99,12 +105,21 @@ def build_site(
             tasks=[],
         )
         write_atomically(out / "tasks" / PUBLISHED, page)
+    across = AcrossTasks.of(archived)
     page = templates.get_template("index.html.j2").render(
         title="aptbench leaderboard",
         tasks=tasks,
         published=PUBLISHED if published is not None else None,
-        snapshots=frozen[::-1],
-        unchanged=bool(frozen) and _by_task(frozen[-1].rows.results) == archived,
+        axes={
+            name: one.axis or "time"
+            for name, one in ({} if frozen is None else read_frozen(frozen)).items()
+        },
+        across=across,
+        cards={model: cards.page("models", model) for model in across.errors},
+        shade=shade,
+        interval=interval,
+        snapshots=dated[::-1],
+        unchanged=bool(dated) and _by_task(dated[-1].rows.results) == archived,
     )
     return write_atomically(out / "index.html", page)
 

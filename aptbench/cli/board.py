@@ -59,6 +59,7 @@ def build(
     from aptbench.board.snapshot import FOLDER
     from aptbench.data import root
     from aptbench.errors import InputError
+    from aptbench.tasks.frozen import frozen_path
 
     project = root()
     source = results or project / "leaderboard" / "results"
@@ -79,6 +80,7 @@ def build(
         learning=project / "leaderboard" / "learning",
         # other rows than those of the project were never frozen
         snapshots=None if results else project / "leaderboard" / FOLDER,
+        frozen=frozen_path(),
         published=page if (page := project / "docs" / "published-water.md").is_file() else None,
     )
     typer.echo(str(index))

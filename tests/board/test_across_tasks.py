@@ -1,0 +1,68 @@
+"""Errors of models on several tasks, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aptbench.board import build_site
+from aptbench.board.across_tasks import AcrossTasks
+from aptbench.evaluate.result import Data, Metric, Model, Result, write_result
+from aptbench.tasks.frozen import FrozenTask, freeze
+
+
+def result(model: str, task: str, error: float | None) -> Result:
+    metrics = {"rmse": Metric(value=0.1, unit="e")}
+    if error is not None:
+        metrics["normalized_rmse"] = Metric(value=error, low=0.9 * error, high=error, unit="1")
+    return Result(
+        task=task,
+        data=Data(name="made-up", version="0.1.0", content_hash="sha256:1", system="a"),
+        split_hash="1",
+        test_frames=3,
+        model=Model(name=model, title=model),
+        metrics=metrics,
+        versions={"aptbench": "0.1.0"},
+    )
+
+
+RESULTS = [
+    result("b", "made-up/warm@1", 0.2),
+    result("b", "made-up/cold@1", 0.3),
+    result("a", "made-up/warm@1", 0.1),
+    result("c", "made-up/warm@1", None),
+]
+
+
+def test_tasks_and_models_are_in_order_and_gaps_stay_gaps() -> None:
+    found = AcrossTasks.of(RESULTS)
+    assert found.tasks == ("made-up/cold@1", "made-up/warm@1")
+    assert list(found.errors) == ["a", "b"]
+    rows = found.markdown().splitlines()
+    assert rows[2:] == ["| `a` | – | **0.1000** |", "| `b` | **0.3000** | 0.2000 |"]
+
+
+def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None:
+    for one in RESULTS:
+        write_result(one, tmp_path / "results" / one.task_name / f"{one.model.name}.json")
+    index = build_site(tmp_path / "results", tmp_path / "site").read_text()
+    overview, across = index.split("<table")[1:3]
+    assert "temperature" not in overview
+    assert "<td>–</td>" in across
+    assert 'class="best">0.1000' in across
+    facts = {"data": {}, "split_hash": "12345678", "test": {}, "metrics": {}, "protocol": "ir@1"}
+    made = {
+        "made-up/cold@1": FrozenTask(axis="temperature", **facts),
+        "made-up/warm@1": FrozenTask(**facts),
+    }
+    frozen = tmp_path / "tasks.json"
+    freeze(made, frozen)
+    index = build_site(tmp_path / "results", tmp_path / "site", frozen=frozen).read_text()
+    rows = index.split("<table")[1].split("<tr>")[2:]
+    assert [("temperature" in row, "<td>time</td>" in row) for row in rows] == [
+        (True, False),
+        (False, True),
+    ]
+    # one task has nothing to be put beside
+    for path in (tmp_path / "results" / "made-up" / "cold").glob("*.json"):
+        path.unlink()
+    assert "Across tasks" not in build_site(tmp_path / "results", tmp_path / "site").read_text()
