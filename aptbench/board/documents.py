@@ -13,6 +13,8 @@ from aptbench.board.learning import learning_blocks
 from aptbench.board.published_network import published_network_table
 from aptbench.board.read_speed import read_speed_table
 from aptbench.board.readme import motion_blocks, published_blocks, result_blocks
+from aptbench.board.selection_page import scored_tracks
+from aptbench.board.selection_table import selection_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.spectra import PROTOCOLS
 
@@ -35,6 +37,11 @@ def document_blocks(project: Path) -> dict[str, str]:
     if results:
         blocks |= result_blocks(results) | motion_blocks(results)
         blocks["across-tasks"] = AcrossTasks.of(results).markdown()
+    tables = [
+        selection_table(standings)
+        for _, standings in scored_tracks(project / "leaderboard" / "selections")
+    ]
+    blocks["selections"] = "\n\n".join(tables) or "Not scored yet: `aptbench selections`."
     blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
     blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
     blocks["coverage"] = "Not measured yet: `python benchmarks/coverage.py`."

@@ -12,6 +12,7 @@ from aptbench.atomic import write_atomically
 from aptbench.board.across_tasks import AcrossTasks, shade
 from aptbench.board.cards import Cards
 from aptbench.board.pages import as_html, environment
+from aptbench.board.selection_page import write_track_pages
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
 from aptbench.evaluate.archive import archived_results
@@ -34,6 +35,7 @@ def build_site(
     learning: str | Path | None = None,
     snapshots: str | Path | None = None,
     frozen: str | Path | None = None,
+    selections: str | Path | None = None,
     published: str | Path | None = None,
 ) -> Path:
     """Build the pages of the leaderboard; the same inputs give the same bytes.
@@ -55,6 +57,8 @@ def build_site(
         Folder of frozen rows; they are listed, and copied beside the pages.
     frozen : path, optional
         File of released tasks; what differs between training and test is said from it.
+    selections : path, optional
+        Folder of data-selection tracks, ``DATASET/SPLIT``.
     published : path, optional
         Markdown page on frames of others, which have a command of their own and are no task here.
 
@@ -92,6 +96,7 @@ def build_site(
         )
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)
+    tracks = {} if selections is None else write_track_pages(Path(selections), templates, out)
     if published is not None:
         content = as_html(
             Path(published).read_text(encoding="utf-8"), Path(published).parent, out / "tasks"
@@ -115,6 +120,7 @@ def build_site(
             for name, one in ({} if frozen is None else read_frozen(frozen)).items()
         },
         across=across,
+        tracks=tracks,
         cards={model: cards.page("models", model) for model in across.errors},
         shade=shade,
         interval=interval,

@@ -81,6 +81,7 @@ def build(
         # other rows than those of the project were never frozen
         snapshots=None if results else project / "leaderboard" / FOLDER,
         frozen=frozen_path(),
+        selections=project / "leaderboard" / "selections",
         published=page if (page := project / "docs" / "published-water.md").is_file() else None,
     )
     typer.echo(str(index))

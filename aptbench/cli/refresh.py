@@ -59,6 +59,7 @@ def _documents(project: Path) -> list[Path]:
         "published-water",
         "comparison-published",
         "data-format",
+        "data-selection",
         "training",
         "results",
     )

@@ -38,6 +38,10 @@ def split(
     every: Annotated[
         int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
     ] = 1,
+    test_every: Annotated[
+        int,
+        typer.Option(min=1, help="Of those, use every n-th only in validation and test."),
+    ] = 1,
     version: Annotated[int, typer.Option(min=1, help="Version of the task.")] = 1,
     force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
     as_json: AsJson = False,
@@ -58,17 +62,19 @@ def split(
     system = data.only_system() if system is None else system
     label_frames, times = data.label_frames(system), data.times(system)
     blocks = time_block_split(label_frames[::every], times, fractions, gap_fs)
+    thinned = {p: k if p == "train" else k[::test_every] for p, k in blocks.items()}
     shares = "/".join(f"{share:g}" for share in fractions)
     made = Split(
         name=name,
         dataset=data.name,
         content_hash=data.content_hash,
         system=system,
-        **{part: tuple(every * k for k in labels) for part, labels in blocks.items()},
+        **{part: tuple(every * k for k in labels) for part, labels in thinned.items()},
         gap_fs=gap_fs,
         rule="contiguous blocks of time in the order training, validation, test; shares "
         f"{shares}; labels in the gaps of {gap_fs:g} fs are left out"
-        + (f"; of every {every} labels the first is used" if every > 1 else ""),
+        + (f"; of every {every} labels the first is used" if every > 1 else "")
+        + (f", of these every {test_every} in validation and test" if test_every > 1 else ""),
         version=version,
     )
     check_split(made, data)

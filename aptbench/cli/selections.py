@@ -1,0 +1,102 @@
+"""`aptbench selections`: the data-selection track."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aptbench.cli.progress import progress_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("selections")(selections)
+
+
+def selections(
+    task: Annotated[str, typer.Argument(help="Task with a track, such as molecules/water-8-pool.")],
+    selection: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of 'aptbench select' to score beside the others; may be repeated."),
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Score all entries of the track, and archive that.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Score all entries, and compare with the archive.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the errors as JSON.")] = False,
+) -> None:
+    """Show which orders of labelling lead to the least error with a fixed model.
+
+    The entries are the files in leaderboard/selections/TASK/entries. Exit code 1 if --check finds
+    another score than the archived one.
+
+    Example: aptbench selections molecules/water-8-pool --selection mine.json
+    """
+    from aptbench.board.selection_table import selection_table
+    from aptbench.data import open_dataset, root
+    from aptbench.errors import InputError
+    from aptbench.evaluate.canvas import save_figure
+    from aptbench.evaluate.learning_curve import write_learning_curve
+    from aptbench.evaluate.selection_figure import selection_figure
+    from aptbench.evaluate.selection_standings import Standings
+    from aptbench.evaluate.selection_track import (
+        PICTURE,
+        SCORES,
+        read_entries,
+        read_scores,
+        read_track,
+    )
+    from aptbench.tasks import load_task
+    from aptbench.tasks.data_selection import read_selection
+
+    if write and check:
+        raise InputError("Scores are archived or compared.", got="--write --check", do="drop one")
+    if (write or check) and selection:
+        raise InputError(
+            "Only entries of the track are archived or compared.",
+            got="--selection",
+            do="leave it out, or put the file into the folder 'entries' of the track",
+        )
+    definition = load_task(task)
+    folder = root() / "leaderboard" / "selections" / definition.name
+    track = read_track(folder)
+    archived = Standings(track, read_scores(folder))
+    entries = read_entries(folder)
+    wanted = (
+        entries if write or check else {s.name: s for s in map(read_selection, selection or [])}
+    )
+    dataset = open_dataset(definition.dataset)
+    scored = {}
+    with progress_bar() as bar:
+        row = bar.add_task("selections", total=len(wanted), visible=bool(wanted))
+        for name, one in wanted.items():
+            scored[name] = track.score(definition, dataset, one)
+            bar.advance(row)
+    found = Standings(track, scored if write or check else {**archived.curves, **scored})
+    if not found.curves:
+        raise InputError(
+            f"The track of {definition.identity} has no scores yet.",
+            do=f"aptbench selections {definition.name} --write",
+        )
+    if as_json:
+        errors = {
+            name: {n: found.error(name, n).value for n in track.budgets} for name in found.curves
+        }
+        typer.echo(json.dumps(errors, indent=2))
+    else:
+        typer.echo(selection_table(found))
+    other = found.differences(archived) if write or check else []
+    if write:
+        for name in other:
+            path = write_learning_curve(scored[name], folder / SCORES / f"{name}.json")
+            typer.echo(f"Archived: {path}", err=True)
+        save_figure(selection_figure(found), (folder / PICTURE).with_suffix(""), vector=False)
+        return
+    for name in other:
+        typer.echo(f"Not as archived: {name}", err=True)
+    raise typer.Exit(1 if other else 0)
