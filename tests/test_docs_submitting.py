@@ -55,8 +55,9 @@ def test_from_nothing_to_a_row(tmp_path: Path) -> None:
     assert "my-charges" in page.read_text()
 
 
-def test_the_workflow_runs_the_base_branch_and_reads_only() -> None:
-    text = (PROJECT / ".github" / "workflows" / "submission.yml").read_text()
+@pytest.mark.parametrize("name", ["submission", "selection"])
+def test_the_workflow_runs_the_base_branch_and_reads_only(name: str) -> None:
+    text = (PROJECT / ".github" / "workflows" / f"{name}.yml").read_text()
     workflow = yaml.safe_load(text)
     assert workflow["permissions"] == {"contents": "read"}
     events = workflow[True]  # YAML 1.1 reads the key "on" so
@@ -71,9 +72,26 @@ def test_the_workflow_runs_the_base_branch_and_reads_only() -> None:
         assert "${{" not in step.get("run", "")
 
 
-def test_the_commands_that_take_a_submission_out_of_a_commit(tmp_path: Path) -> None:
-    """The shell of the workflow, on a repository with an honest and a hostile pull request."""
-    text = (PROJECT / ".github" / "workflows" / "submission.yml").read_text()
+@pytest.mark.parametrize(
+    ("workflow", "file", "taken"),
+    [
+        (
+            "submission",
+            "leaderboard/submissions/{}/submission.yaml",
+            "submissions/honest/submission.yaml",
+        ),
+        (
+            "selection",
+            "leaderboard/selections/water/iid/entries/{}.json",
+            "selections/water/iid/honest.json",
+        ),
+    ],
+)
+def test_the_commands_that_take_a_submission_out_of_a_commit(
+    workflow: str, file: str, taken: str, tmp_path: Path
+) -> None:
+    """The shell of a workflow, on a repository with an honest and a hostile pull request."""
+    text = (PROJECT / ".github" / "workflows" / f"{workflow}.yml").read_text()
     steps = yaml.safe_load(text)["jobs"]["check"]["steps"]
     script = next(s["run"] for s in steps if "as data" in s.get("name", ""))
     origin = tmp_path / "origin"
@@ -90,9 +108,9 @@ def test_the_commands_that_take_a_submission_out_of_a_commit(tmp_path: Path) -> 
     git("commit", "-qm", "base")
     for number, name in ((1, "honest"), (2, "Bad$(touch x)")):
         git("checkout", "-q", "-b", f"pr{number}", "main")
-        folder = origin / "leaderboard" / "submissions" / name
-        folder.mkdir(parents=True)
-        (folder / "submission.yaml").write_text("format: submission@1\n")
+        path = origin / file.format(name)
+        path.parent.mkdir(parents=True)
+        path.write_text("format: submission@1\n")
         (origin / "setup.py").write_text("raise SystemExit\n")
         git("add", ".")
         git("commit", "-qm", "submission")
@@ -117,11 +135,11 @@ def test_the_commands_that_take_a_submission_out_of_a_commit(tmp_path: Path) -> 
         )
         assert done.returncode == code, done.stderr
         found = sorted(p.relative_to(temporary).as_posix() for p in temporary.rglob("*.*"))
-        assert found == (["submissions/honest/submission.yaml"] if number == 1 else [])
+        assert found == ([taken] if number == 1 else [])
         assert not (tmp_path / "base" / "setup.py").exists()
 
 
-@pytest.mark.parametrize("page", ["submitting", "maintaining", "doctor"])
+@pytest.mark.parametrize("page", ["submitting", "maintaining", "doctor", "data-selection"])
 def test_links_lead_somewhere(page: str) -> None:
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
