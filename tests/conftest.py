@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 Array = npt.NDArray[np.float64]
+Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +63,20 @@ def synthetic_tensors(positions: Array) -> Array:
     )
     oxygen = -hydrogen.sum(2, keepdims=True)
     return np.concatenate([oxygen, hydrogen], 2).reshape(len(positions), -1, 3, 3)
+
+
+@pytest.fixture
+def aptbench(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the program as a person types it: exit code, standard output, standard error."""
+    from aptbench.cli.main import run
+
+    def call(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            run([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return call
 
 
 @pytest.fixture(scope="session")

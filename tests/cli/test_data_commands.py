@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aptbench.cli.main import run
 from aptbench.data import Dataset, SystemData, write_dataset
 from aptbench.frames import Frames
 
@@ -29,19 +28,6 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("APTBENCH_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def aptbench(capsys):
-    """Run the program: exit code, standard output, standard error."""
-
-    def call(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def test_ls(project, aptbench):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from aptbench import Frames
-from aptbench.cli.main import run
 from aptbench.data import SystemData, write_dataset
 from aptbench.reference.records import record_path
 from tests.reference.test_record_lint import make
@@ -43,19 +42,6 @@ def datasets(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("APTBENCH_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return folder
-
-
-@pytest.fixture
-def aptbench(capsys):
-    """Run the program: exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def test_a_sound_store_by_name_and_by_path(datasets, aptbench):

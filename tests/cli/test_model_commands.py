@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from aptbench import LabelledFrames
-from aptbench.cli.main import run
+from tests.conftest import Call
 
 REPOSITORY = Path(__file__).parents[2]
 PUBLISHED = Path(
@@ -27,21 +27,7 @@ network: {channels: 6, message_channels: 3}
 training: {steps: STEPS, learning_rate: 0.01, validate_every: 5}
 """
 
-Call = Callable[..., tuple[int, str, str]]
 needs_e3nn = pytest.mark.skipif(not find_spec("e3nn"), reason="needs aptbench[models]")
-
-
-@pytest.fixture
-def aptbench(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the program: exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

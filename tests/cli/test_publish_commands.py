@@ -11,26 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
-from aptbench.cli.main import run
 from aptbench.data import Dataset, open_dataset, write_dataset
 from aptbench.data.readers.extended_xyz import read_extended_xyz
 from aptbench.tasks import load_task
 from tests.data.conftest import ATTRS, isolated_system, random_system
 
 PROJECT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def aptbench(capsys):
-    """Run the program: exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

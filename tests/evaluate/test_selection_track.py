@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from aptbench.board import build_site
 from aptbench.board.selection_table import selection_table
-from aptbench.cli.main import run
 from aptbench.data import open_dataset
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.learning_curve import LearningCurve, write_learning_curve
@@ -28,10 +26,10 @@ from aptbench.evaluate.selection_track import (
 )
 from aptbench.tasks import load_task
 from aptbench.tasks.data_selection import select, write_selection
+from tests.conftest import Call
 
 TASK = "synthetic-water/iid"
 BUDGETS = (1, 2, 3)
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -56,19 +54,6 @@ def folder(project: Path) -> Path:
         SelectionTrack.of(task, "constant-charge", BUDGETS, ("random-0", "random-1")), folder
     )
     return folder
-
-
-@pytest.fixture
-def aptbench(capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the program: exit code, standard output, standard error."""
-
-    def call(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            run([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return call
 
 
 def with_errors(curve: LearningCurve, *errors: float) -> LearningCurve:
