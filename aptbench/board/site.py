@@ -116,7 +116,7 @@ def build_site(
         tasks=tasks,
         published=PUBLISHED if published is not None else None,
         axes={
-            name: one.axis or "time"
+            name: (one.axis or "time").replace("-", " ")
             for name, one in ({} if frozen is None else read_frozen(frozen)).items()
         },
         across=across,

@@ -109,6 +109,7 @@ def task_page(
         "data": first.data,
         "card": cards.page("data", first.data.name),
         "test_frames": first.test_frames,
+        "training": _training(name),
         "split_hash": first.split_hash,
         "columns": columns(results),
         "rows": rows,
@@ -191,6 +192,25 @@ def _spectrum(
         "bands": bands,
         "comparison": comparison if grouped else None,
     }
+
+
+def _training(name: str) -> str:
+    """Say what a task trains on and what its test differs in; nothing without its definition."""
+    from aptbench.tasks import TransferSplit, load_task
+
+    try:
+        task = load_task(name)
+    except AptbenchError:
+        return ""
+    train, validation = (
+        " and ".join(f"{one.n_labels} of {one.dataset}" for one in task.parts[part])
+        for part in ("train", "validation")
+    )
+    axis = task.split.axis if isinstance(task.split, TransferSplit) else "time"
+    more = f", for validation {validation}" if validation else ""
+    return (
+        f"Labels for training: {train}{more}; what the test differs in: {axis.replace('-', ' ')}."
+    )
 
 
 def _parity(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from aptbench.board import build_site
 from aptbench.board.across_tasks import AcrossTasks
@@ -66,3 +69,16 @@ def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None
     for path in (tmp_path / "results" / "made-up" / "cold").glob("*.json"):
         path.unlink()
     assert "Across tasks" not in build_site(tmp_path / "results", tmp_path / "site").read_text()
+
+
+def test_the_page_of_a_task_says_what_it_trains_on(
+    synthetic_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(synthetic_project))
+    for task in ("synthetic-water/iid@1", "made-up/warm@1"):
+        one = result("a", task, 0.2)
+        write_result(one, tmp_path / "results" / one.task_name / "a.json")
+    folder = build_site(tmp_path / "results", tmp_path / "site").parent / "tasks"
+    known = (folder / "synthetic-water-iid-1.html").read_text()
+    assert re.search(r"training: \d+ of synthetic-water, .* differs in: time\.", known)
+    assert "training:" not in (folder / "made-up-warm-1.html").read_text()
