@@ -137,7 +137,7 @@ def _print(rows: Sequence[Change]) -> None:
 
     elements = list(rows[0].rms)
     table = Table(
-        title="Root-mean-square change of a component, and acoustic sum, in e",
+        title="Root-mean-square change of a component, and acoustic sum, in 0.001 e",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -148,9 +148,9 @@ def _print(rows: Sequence[Change]) -> None:
         name = ", ".join(f"{k} {v}" for k, v in row.setting.items()) or "as in the recipe"
         table.add_row(
             name,
-            *(f"{row.rms[e]:.5f}" for e in elements),
+            *(f"{1000 * row.rms[e]:.2f}" for e in elements),
             f"{row.slope:.4f}",
-            f"{row.sum_rule_residual:.4f}",
+            f"{1000 * row.sum_rule_residual:.1f}",
             str(row.scf_iterations),
         )
     Console().print(table)
