@@ -116,6 +116,7 @@ def task_page(
         "grouped": bool(places) and all(result.model.name in places for result in results),
         "best": [one.model for one in comparison.groups[0]] if places and comparison else [],
         "noise_floor": comparison.noise_floor if comparison else None,
+        "noise": [] if comparison is None else _noise(comparison, columns(results)),
         "systems": _systems(results, cards),
         "assignment": _table(results, assignment_columns(results), cards),
         "spectrum": _spectrum(results, cards, comparison_of(sources.comparisons, name, "spectrum")),
@@ -192,6 +193,14 @@ def _spectrum(
         "bands": bands,
         "comparison": comparison if grouped else None,
     }
+
+
+def _noise(comparison: Comparison, shown: Sequence[Column]) -> list[str]:
+    """Return the noise of the labels under every column that it belongs to."""
+    by_element = {f"rmse[{element}]": value for element, value in comparison.noise.items()}
+    known = {"rmse": comparison.noise_floor, **by_element}
+    values = (known.get(column.metric) for column in shown)
+    return ["" if value is None else number(value) for value in values]
 
 
 def _training(name: str) -> str:

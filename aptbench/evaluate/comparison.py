@@ -115,6 +115,8 @@ class Comparison(_Part):
     noise_floor : float or None
         Root mean square noise of the labels in e: what a perfect model is expected to show. None
         where it was not measured.
+    noise : dict of str to float
+        The same by element, where it is known.
     places : tuple of Place
         Best first.
     """
@@ -127,6 +129,7 @@ class Comparison(_Part):
     confidence: float
     level: float
     noise_floor: float | None = None
+    noise: dict[str, float] = Field(default_factory=dict)
     places: tuple[Place, ...]
 
     @property
@@ -198,6 +201,7 @@ def compare_models(
             do=f"make some: aptbench run {task.name} --archive leaderboard/results",
         )
     ranked = rank(dict(models), metric, bootstrap, level=level)
+    noise = noise_by_element(dataset) if metric == METRIC else {}
     return Comparison(
         task=task.identity,
         metric=metric,
@@ -205,7 +209,8 @@ def compare_models(
         test_frames=task.n_test,
         confidence=bootstrap.confidence,
         level=level,
-        noise_floor=noise_floor(dataset) if metric == METRIC else None,
+        noise_floor=noise.pop("all", None),
+        noise=noise,
         places=tuple(
             Place.of(one, trivial=_is_trivial(models[one.name], bootstrap)) for one in ranked
         ),
@@ -218,10 +223,15 @@ def noise_floor(dataset: Dataset) -> float | None:
     A perfect model is expected to show it as its error. It knows nothing of what is systematic
     (basis, functional). None where nothing is known.
     """
+    return noise_by_element(dataset).get("all")
+
+
+def noise_by_element(dataset: Dataset) -> dict[str, float]:
+    """Return the noise of `noise_floor` by element and for ``all``, as far as it is known."""
     figures = dataset_noise(dataset)
     if isinstance(figures, Mapping):
-        figures = figures["noise"]["all"]
-    return None if figures is None else float(figures)
+        return {name: float(value) for name, value in figures["noise"].items()}
+    return {} if figures is None else {"all": float(figures)}
 
 
 def comparison_path(folder: Path, task_name: str, of: str = "tensors") -> Path:

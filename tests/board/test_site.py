@@ -32,6 +32,7 @@ from aptbench.evaluate.result import (
     SpectrumSummary,
     SystemScores,
     Training,
+    read_result,
     write_result,
 )
 
@@ -309,6 +310,7 @@ def compared(tmp_path: Path) -> Path:
         confidence=0.95,
         level=0.05,
         noise_floor=0.0014,
+        noise={"O": 0.0021},
         places=places,
     )
     write_comparison(comparison, tmp_path / "comparisons")
@@ -325,6 +327,14 @@ def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Pat
     assert "adjusted p = 0.07" in page
     assert "<tfoot>" in page
     assert "0.0014" in page.split("<tfoot>")[1]
+    assert "0.0021" not in page, "there is no column for oxygen"
+    for path in (results / "synthetic" / "iid").glob("*.json"):
+        one = read_result(path)
+        metrics = {**one.metrics, "rmse[O]": Metric(value=0.02, unit="e")}
+        write_result(one.model_copy(update={"metrics": metrics}), path)
+    index = build_site(results, tmp_path / "site", comparisons=tmp_path / "comparisons")
+    foot = task_page(index).read_text().split("<tfoot>")[1].split("</tfoot>")[0]
+    assert re.findall(r"<td>([\d.]*)</td>", foot)[:3] == ["", "0.0014", "0.0021"]
     # a comparison of another version of the task says nothing of this one
     other = read_comparison(tmp_path / "comparisons" / "synthetic" / "iid.json")
     write_comparison(other.model_copy(update={"task": "synthetic/iid@2"}), tmp_path / "comparisons")

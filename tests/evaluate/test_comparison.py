@@ -16,6 +16,7 @@ from aptbench.evaluate import Predictions
 from aptbench.evaluate.comparison import (
     archived_means,
     compare_models,
+    noise_by_element,
     noise_floor,
     read_comparison,
     write_comparison,
@@ -82,6 +83,9 @@ def test_the_noise_of_real_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     floor = noise_floor(open_dataset("water"))
     assert floor is not None
     assert 1e-4 < floor < 5e-3
+    # sodium has electrons that are hard for the grid
+    noise = noise_by_element(open_dataset("nacl-water"))
+    assert noise["Na"] > 5 * max(noise[other] for other in ("Cl", "O", "H", "all"))
 
 
 def test_the_kept_comparisons_are_those_of_the_archive(monkeypatch: pytest.MonkeyPatch) -> None:
