@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aptbench
+from aptbench.atomic import write_atomically
 from aptbench.evaluate.table import number
 
 if TYPE_CHECKING:
@@ -30,6 +31,21 @@ def environment() -> Environment:
     made.globals["number"] = number
     made.globals["version"] = aptbench.__version__
     return made
+
+
+def write_page(
+    templates: Environment, path: Path, title: str, *, name: str, kind: str, content: Any
+) -> Path:
+    """Write a page of prose that is no card of a model or of data, and return its path."""
+    page = templates.get_template("card.html.j2").render(
+        title=f"{title}: aptbench leaderboard",
+        name=name,
+        kind=kind,
+        content=content,
+        submission=None,
+        tasks=[],
+    )
+    return write_atomically(path, page)
 
 
 def anchor(name: str) -> str:

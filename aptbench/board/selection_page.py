@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aptbench.atomic import write_atomically
-from aptbench.board.pages import anchor, as_html
+from aptbench.board.pages import anchor, as_html, write_page
 from aptbench.board.selection_table import selection_table
 from aptbench.evaluate.selection_standings import Standings
 from aptbench.evaluate.selection_track import FILE, PICTURE, read_scores, read_track
@@ -52,14 +51,13 @@ def write_track_pages(folder: Path, templates: Environment, out: Path) -> dict[s
             "and scored on the same test; a selection has seen positions and times of the pool, "
             "and no label but those that come earlier in its order."
         )
-        page = templates.get_template("card.html.j2").render(
-            title=f"Data selection, {name}: aptbench leaderboard",
+        write_page(
+            templates,
+            out / "tasks" / f"{file}.html",
+            f"Data selection, {name}",
             name=name,
             kind="Data-selection track: which frames to label",
             content=as_html("\n\n".join(parts)),
-            submission=None,
-            tasks=[],
         )
-        write_atomically(out / "tasks" / f"{file}.html", page)
         pages[name] = f"{file}.html"
     return pages

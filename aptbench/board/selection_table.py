@@ -31,7 +31,7 @@ def selection_table(standings: Standings) -> str:
     some = next(iter(standings.curves.values()))
     note = (
         f"Task `{track.task}`, model `{track.model}`: RMSE / e on {some.test_frames} test frames "
-        f"after so many labels of the pool"
+        "after so many labels of the pool"
         + (", in brackets how many draws were better:" if draws else ":")
     )
     return f"{note}\n\n{markdown_table(['selection', *map(str, track.budgets)], rows)}"

@@ -11,7 +11,7 @@ from typing import Final
 from aptbench.atomic import write_atomically
 from aptbench.board.across_tasks import AcrossTasks, shade
 from aptbench.board.cards import Cards
-from aptbench.board.pages import as_html, environment
+from aptbench.board.pages import as_html, environment, write_page
 from aptbench.board.selection_page import write_track_pages
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
@@ -101,15 +101,14 @@ def build_site(
         content = as_html(
             Path(published).read_text(encoding="utf-8"), Path(published).parent, out / "tasks"
         )
-        page = templates.get_template("card.html.j2").render(
-            title="Published water: aptbench leaderboard",
+        write_page(
+            templates,
+            out / "tasks" / PUBLISHED,
+            "Published water",
             name="Published water",
             kind="Third-party data",
             content=content,
-            submission=None,
-            tasks=[],
         )
-        write_atomically(out / "tasks" / PUBLISHED, page)
     across = AcrossTasks.of(archived)
     page = templates.get_template("index.html.j2").render(
         title="aptbench leaderboard",

@@ -66,17 +66,18 @@ def selections(
     folder = root() / "leaderboard" / "selections" / definition.name
     track = read_track(folder)
     archived = Standings(track, read_scores(folder))
-    entries = read_entries(folder)
-    wanted = (
-        entries if write or check else {s.name: s for s in map(read_selection, selection or [])}
-    )
-    dataset = open_dataset(definition.dataset)
+    if write or check:
+        wanted = read_entries(folder)
+    else:
+        wanted = {one.name: one for one in map(read_selection, selection or [])}
     scored = {}
-    with progress_bar() as bar:
-        row = bar.add_task("selections", total=len(wanted), visible=bool(wanted))
-        for name, one in wanted.items():
-            scored[name] = track.score(definition, dataset, one)
-            bar.advance(row)
+    if wanted:
+        dataset = open_dataset(definition.dataset)
+        with progress_bar() as bar:
+            row = bar.add_task("selections", total=len(wanted))
+            for name, one in wanted.items():
+                scored[name] = track.score(definition, dataset, one)
+                bar.advance(row)
     found = Standings(track, scored if write or check else {**archived.curves, **scored})
     if not found.curves:
         raise InputError(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.learning_curve import LearningCurve, read_learning_curve
-from aptbench.evaluate.learning_run import Watch, measure_learning_curve, settings_hash
+from aptbench.evaluate.learning_run import measure_learning_curve, settings_hash
 from aptbench.json_file import read_json
 from aptbench.models import model_folder
 from aptbench.tasks import Task
@@ -70,8 +70,6 @@ class SelectionTrack(BaseModel):
         task: Task,
         dataset: Dataset,
         selection: DataSelection,
-        *,
-        watch: Watch | None = None,
     ) -> LearningCurve:
         """Train the model on the first labels of a selection, and score it, at every budget.
 
@@ -99,7 +97,7 @@ class SelectionTrack(BaseModel):
                 expected=f"at least {self.budgets[-1]}",
             )
         return measure_learning_curve(
-            task, dataset, [self.model], self.budgets, selection=selection, watch=watch
+            task, dataset, [self.model], self.budgets, selection=selection
         )
 
 
