@@ -96,7 +96,8 @@ def selections(
         for name in other:
             path = write_learning_curve(scored[name], folder / SCORES / f"{name}.json")
             typer.echo(f"Archived: {path}", err=True)
-        save_figure(selection_figure(found), (folder / PICTURE).with_suffix(""), vector=False)
+        if found.drawn(track.budgets[0]).size:  # the picture is relative to the draws
+            save_figure(selection_figure(found), (folder / PICTURE).with_suffix(""), vector=False)
         return
     for name in other:
         typer.echo(f"Not as archived: {name}", err=True)

@@ -17,6 +17,7 @@ from aptbench.evaluate.result import Metric
 from aptbench.evaluate.selection_standings import Standings
 from aptbench.evaluate.selection_track import (
     ENTRIES,
+    PICTURE,
     SCORES,
     SelectionTrack,
     read_entries,
@@ -163,3 +164,11 @@ def test_an_entry_has_its_name(folder: Path) -> None:
     (folder / ENTRIES / "in-time.json").rename(folder / ENTRIES / "mine.json")
     with pytest.raises(InputError, match="has another name"):
         read_entries(folder)
+
+
+def test_a_track_without_draws_has_no_picture(folder: Path, aptbench: Call) -> None:
+    write_track(read_track(folder).model_copy(update={"chance": ()}), folder)
+    code, out, err = aptbench("selections", TASK, "--write")
+    assert code == 0, err
+    assert "drawn at random" not in out
+    assert not (folder / PICTURE).exists()
