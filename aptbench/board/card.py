@@ -137,7 +137,7 @@ def _theory(dataset: Dataset) -> str:
             same = all(source.get(part, {}).get(key) == value for source in sources)
             if key == "stages":
                 text = "; ".join(f"{stage['ensemble']} {stage['steps']} steps" for stage in value)
-            elif isinstance(value, list | dict):
+            elif value is None or isinstance(value, list | dict):
                 continue
             else:
                 text = f"{value:g}" if isinstance(value, float) else str(value)
