@@ -17,9 +17,9 @@ class BlockBootstrap:
     r"""Circular block bootstrap over frames.
 
     Contiguous blocks of frames are drawn with replacement, and wrap around at the end, so that
-    every frame is drawn equally often. The draws depend on the number of frames, the block and the
-    seed only: two models scored on the same frames are resampled in the same way, and the
-    difference of their replicates is a paired bootstrap.
+    every frame is drawn equally often. The draws depend on the number of frames, the block, the
+    strata and the seed only: two models scored on the same frames are resampled in the same way,
+    and the difference of their replicates is a paired bootstrap.
 
     Parameters
     ----------
@@ -30,6 +30,9 @@ class BlockBootstrap:
     confidence : float
         Probability that the interval is meant to cover.
     seed : int
+    strata : tuple of int
+        Frames of each stratum, one after the other, for frames of which so many are of one kind by
+        design: blocks are drawn within a stratum. All frames are one if empty.
 
     Notes
     -----
@@ -52,6 +55,7 @@ class BlockBootstrap:
     block: int = 1
     confidence: float = 0.95
     seed: int = 0
+    strata: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.replicates < 1 or self.block < 1 or not 0 < self.confidence < 1:
@@ -63,13 +67,29 @@ class BlockBootstrap:
 
     def n_blocks(self, n_frames: int) -> int:
         """Return how many blocks fit into ``n_frames``: the number of independent samples."""
-        return n_frames // self.block
+        return sum(size // self.block for size in self._sizes(n_frames))
+
+    def degrees_of_freedom(self, n_frames: int) -> int:
+        """Return the number of blocks less one for the mean of each stratum."""
+        return sum(max(size // self.block - 1, 0) for size in self._sizes(n_frames))
+
+    def inflation(self, n_frames: int) -> float:
+        r"""Return by what the spread of replicates falls short of the standard error.
+
+        It is :math:`\sqrt{n/(n-1)}` with n blocks, and that of all strata together; NaN where no
+        stratum has two blocks.
+        """
+        degrees = self.degrees_of_freedom(n_frames)
+        return (self.n_blocks(n_frames) / degrees) ** 0.5 if degrees else float("nan")
 
     def counts(self, n_frames: int) -> npt.NDArray[np.int64]:
         """Return how often each replicate takes each frame, shape (replicate, frame)."""
         if n_frames < 1:
             raise InputError("There is no frame to resample.", got=n_frames, expected="1 or more")
         rng = np.random.default_rng(self.seed)
+        return np.concatenate([self._drawn(size, rng) for size in self._sizes(n_frames)], axis=1)
+
+    def _drawn(self, n_frames: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         n_draws = -(-n_frames // self.block)
         starts = rng.integers(n_frames, size=(self.replicates, n_draws))
         taken = (starts[:, :, None] + np.arange(self.block)).reshape(self.replicates, -1)
@@ -77,6 +97,17 @@ class BlockBootstrap:
         flat = np.arange(self.replicates)[:, None] * n_frames + taken
         counts = np.bincount(flat.ravel(), minlength=self.replicates * n_frames)
         return counts.reshape(self.replicates, n_frames)
+
+    def _sizes(self, n_frames: int) -> tuple[int, ...]:
+        if not self.strata:
+            return (n_frames,)
+        if sum(self.strata) != n_frames or min(self.strata) < 1:
+            raise InputError(
+                "The strata of a bootstrap do not fit the frames.",
+                got=f"{n_frames} frames, strata {self.strata}",
+                expected="strata with a frame or more each, that add up to the frames",
+            )
+        return self.strata
 
     def interval(self, values: Array, n_frames: int) -> tuple[float, float]:
         """Return the lower and upper end from the values of the replicates; NaN with one block."""
@@ -91,7 +122,8 @@ class BlockBootstrap:
         """Return the share of replicates beyond each end of an interval; NaN with one block."""
         from scipy.special import ndtr, stdtrit  # scipy.stats takes seconds to import
 
-        n = self.n_blocks(n_frames)
-        if n < 2:
+        degrees = self.degrees_of_freedom(n_frames)
+        if not degrees:
             return float("nan")
-        return float(ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - self.confidence) / 2)))
+        quantile = stdtrit(degrees, (1 - self.confidence) / 2)
+        return float(ndtr(self.inflation(n_frames) * quantile))

@@ -31,6 +31,7 @@ from aptbench.evaluate.scoring import check_predictions, labels_of_test
 from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.frames import Frames
 from aptbench.metrics.misfit import find_misfits
+from aptbench.spectra.fidelity import WHOLE
 from aptbench.tasks import Task, load_task
 from aptbench.tasks.duplicates import NEAR, find_duplicates
 
@@ -189,6 +190,7 @@ def _check_predictions(
         *_near_duplicates(folder, submission, task, dataset),
     ]
     result = evaluate_file(task, dataset, path, name=submission.name, current=current).result
+    _refuse_unequal_currents(result)
     declared = submission.cost
     cost = None
     if declared is not None:
@@ -231,6 +233,21 @@ def _refuse_copies(task: Task, dataset: Dataset, predictions: dict[str, Predicti
             got=f"an error of {rms:.2g} e; the labels have a noise of {floor:.2g} e",
             expected="an error of about the noise for a perfect model",
             do="predictions that were fitted to the test, or smoothed copies of it, are no result",
+        )
+
+
+def _refuse_unequal_currents(result: Result) -> None:
+    """Refuse a current that is much better between the test frames than at them."""
+    if result.spectrum is None:
+        return
+    dense = result.spectrum.metrics.get(f"current_error[{WHOLE}]")
+    at_labels = result.metrics.get("current_error")
+    if dense is not None and at_labels is not None and dense.value < _TOO_GOOD * at_labels.value:
+        raise InputError(
+            "The current is much better between the test frames than at them.",
+            got=f"a relative error of {dense.value:.3g} along the stretch, of "
+            f"{at_labels.value:.3g} at the test frames",
+            expected="the current of one model in all frames, with about the same error",
         )
 
 

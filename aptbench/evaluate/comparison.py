@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
+from aptbench.evaluate.label_blocks import LabelBlocks
 from aptbench.evaluate.predictions import read_task_predictions
-from aptbench.evaluate.scoring import BOOTSTRAP, accumulate_predictions
+from aptbench.evaluate.scoring import accumulate_predictions
 from aptbench.evaluate.table import is_trivial
 from aptbench.json_file import read_json
 from aptbench.metrics import BlockBootstrap, score_means
@@ -174,7 +175,6 @@ def compare_models(
     models: Mapping[str, Means],
     metric: str = METRIC,
     *,
-    bootstrap: BlockBootstrap = BOOTSTRAP,
     level: float = LEVEL,
 ) -> Comparison:
     """Rank models on a task by a metric of which less is better.
@@ -187,7 +187,6 @@ def compare_models(
         From `archived_means`, with ``normalized_rmse`` among the metrics if trivial ones are to be
         marked.
     metric : str
-    bootstrap : BlockBootstrap
     level : float
 
     Raises
@@ -200,6 +199,7 @@ def compare_models(
             f"There are no predictions for the task {task.identity} to compare.",
             do=f"make some: aptbench run {task.name} --archive leaderboard/results",
         )
+    bootstrap = LabelBlocks.of(task, dataset).bootstrap
     ranked = rank(dict(models), metric, bootstrap, level=level)
     noise = noise_by_element(dataset) if metric == METRIC else {}
     return Comparison(

@@ -22,10 +22,11 @@ tensors in single precision, with room."""
 
 
 def audit_frames(currents: npt.ArrayLike, n_audit: int = N_AUDIT) -> npt.NDArray[np.int64]:
-    """Return the frames whose tensors prove a current, one in each equal stretch of it.
+    """Return the frames whose tensors are asked for, one in each equal stretch of a current.
 
-    They follow from the current itself: whoever has decided on it cannot choose them any more, and
-    tensors of these frames alone do not help to make another.
+    They follow from the current itself: whoever has decided on it cannot choose them any more. It
+    is a spot check, which finds mistakes; tensors can be made up for any current. What binds a
+    current to a model are the predictions of the test frames, which lie in the same stretch.
 
     Parameters
     ----------
@@ -98,16 +99,40 @@ def check_currents(
             expected=f"frames {wanted[:6].tolist()} ...",
             do="aptbench.evaluate.current_audit.audit_frames(current) tells them",
         )
+    return compare_tensors(values, wanted, tensors, trajectory)
+
+
+def compare_tensors(
+    currents: npt.ArrayLike,
+    frame: npt.ArrayLike,
+    apt: npt.ArrayLike,
+    trajectory: DenseTrajectory,
+    what: str = "its tensors",
+) -> float:
+    """Compare a current with tensors of some frames, whichever they are, as `check_currents` does.
+
+    Parameters
+    ----------
+    currents : array, shape (frame, pol)
+    frame : array of int, shape (some,)
+        Of the trajectory.
+    apt : array, shape (some, atom, pol, disp)
+    trajectory : DenseTrajectory
+    what : str
+        What the tensors are, for the message of an error.
+    """
+    values, tensors = np.asarray(currents, float), np.asarray(apt, float)
+    index = np.asarray(frame, np.int64)
     if not np.isfinite(values).all() or not np.isfinite(tensors).all():
-        raise InputError("The current or its tensors have values that are not finite.")
-    velocities = np.stack([_velocities(trajectory, int(k)) for k in wanted])
+        raise InputError(f"The current or {what} have values that are not finite.")
+    velocities = np.stack([_velocities(trajectory, int(k)) for k in index])
     again = current(tensors, velocities)
     size = float(np.sqrt(np.mean(values**2)))
-    deviation = float(np.abs(again - values[wanted]).max() / max(size, 1e-300))
+    deviation = float(np.abs(again - values[index]).max() / max(size, 1e-300))
     if deviation > TOLERANCE:
-        worst = int(wanted[np.argmax(np.abs(again - values[wanted]).max(1))])
+        worst = int(index[np.argmax(np.abs(again - values[index]).max(1))])
         raise InputError(
-            "The current is not that of the tensors.",
+            f"The current is not that of {what}.",
             got=f"frame {worst}: off by {deviation:.2g} of the root mean square current",
             expected=f"the sum of apt[a, pol, disp] velocity[a, disp], to {TOLERANCE:g}",
             do="make the current of the frames and velocities of the data set, in e angstrom/fs",

@@ -1,4 +1,4 @@
-"""`CurrentRecord`: the current of a model along a trajectory, with the tensors that prove it."""
+"""`CurrentRecord`: the current of a model along a trajectory, with tensors to check it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CurrentRecord:
     def of(
         cls, model: NamedModel, currents: npt.ArrayLike, trajectory: DenseTrajectory
     ) -> CurrentRecord:
-        """Round a current to single precision, and ask the model for the tensors that prove it."""
+        """Round a current to single precision, and ask the model for the tensors to check it."""
         current = np.asarray(currents, np.float32)
         frame = audit_frames(current)
         return cls(current, frame, tensors_of(model, frame, trajectory))

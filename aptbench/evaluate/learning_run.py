@@ -19,13 +19,14 @@ import numpy.typing as npt
 
 from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
+from aptbench.evaluate.label_blocks import LabelBlocks
 from aptbench.evaluate.learning_curve import Band, LearningCurve, Point
 from aptbench.evaluate.prediction_run import cache_key, predict_tensors
 from aptbench.evaluate.result import Data, Metric
-from aptbench.evaluate.scoring import BOOTSTRAP, frames_of_test, labels_of_test
+from aptbench.evaluate.scoring import frames_of_test, labels_of_test
 from aptbench.evaluate.training import TrainingLabels, training_labels, versions
-from aptbench.frames import LabelledFrames
-from aptbench.metrics import metric_names, score
+from aptbench.frames import Frames, LabelledFrames
+from aptbench.metrics import Score, accumulate, metric_names, score_means
 from aptbench.models import TrainableModel, load_model, model_folder
 from aptbench.models.fitting import fit_model, seed_of, set_seed, set_threads
 from aptbench.models.registry import ModelFolder
@@ -52,24 +53,28 @@ _SHOWN = ("rmse", "normalized_rmse", "current_error", "sum_rule_residual")
 class _Test:
     """Test labels, and the velocities of every band at them."""
 
+    system: str
     labels: LabelledFrames
     velocities: dict[str, Array]
+    blocks: LabelBlocks
 
     def score(self, prediction: Array) -> dict[str, Metric]:
-        frames, reference = self.labels.frames, self.labels.apt
+        frames = self.labels.frames
         names = [n for n in metric_names(frames) if n.partition("[")[0] in _SHOWN and "," not in n]
-        found = dict(score(prediction, reference, frames, names=names, bootstrap=BOOTSTRAP))
+        found = dict(self._scores(prediction, frames, names))
         for band, velocities in self.velocities.items():
             moved = frames.replace(velocities=velocities)
-            scores = score(
-                prediction, reference, moved, names=["current_error"], bootstrap=BOOTSTRAP
-            )
+            scores = self._scores(prediction, moved, ["current_error"])
             found[f"current_error[{band}]"] = scores["current_error"]
         return {
             name: Metric(value=s.value, low=s.low, high=s.high, unit=s.unit)
             for name, s in found.items()
             if math.isfinite(s.value)
         }
+
+    def _scores(self, prediction: Array, frames: Frames, names: list[str]) -> dict[str, Score]:
+        means = accumulate(names, prediction, self.labels.apt, frames)
+        return score_means(self.blocks.group(means, self.system), names, self.blocks.bootstrap)
 
 
 def measure_learning_curve(
@@ -143,7 +148,7 @@ def measure_learning_curve(
             {name: (band.low, band.high) for name, band in bands.items()},
             uniform_time_step(dataset.times(task.system)),
         )
-    scored = _Test(test, velocities)
+    scored = _Test(task.system, test, velocities, LabelBlocks.of(task, dataset))
     points = []
     for name in models:
         loaded: Any = load_model(name, trained=False)

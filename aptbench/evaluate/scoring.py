@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import AlignmentError
+from aptbench.evaluate.label_blocks import LabelBlocks
 from aptbench.evaluate.predictions import Predictions
 from aptbench.evaluate.result import Metric, SystemScores
 from aptbench.frames import LabelledFrames
 from aptbench.metrics import (
     METRICS,
-    BlockBootstrap,
     PredictedDeviations,
     Score,
     accumulate,
@@ -28,10 +28,6 @@ from aptbench.tasks import Task, check_test
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-
-BOOTSTRAP = BlockBootstrap(replicates=1000, block=1, confidence=0.95, seed=0)
-"""Labelled frames of a test are many correlation times apart, each a block of its own; neighbouring
-frames, a burst, are one block."""
 
 TaskPredictions = Mapping[str, Predictions]
 """Predictions of all test frames of a task, by system."""
@@ -123,20 +119,18 @@ def accumulate_predictions(
     labels = labels_of_test(task, dataset)
     check_predictions(task, dataset, predictions)
     names = _names(task, labels) if names is None else tuple(names)
-    return _means(labels, predictions, names)
+    return _means(labels, predictions, names, LabelBlocks.of(task, dataset))
 
 
 def score_predictions(
     task: Task,
     dataset: Dataset,
     predictions: TaskPredictions,
-    *,
-    bootstrap: BlockBootstrap = BOOTSTRAP,
 ) -> dict[str, Metric]:
     """Score predictions of the test frames, those of all systems together.
 
     Every atom of every frame counts the same, whatever its system. Intervals come from resampling
-    frames: they say nothing of systems that are not in the test.
+    `LabelBlocks`: they say nothing of systems that are not in the test.
 
     Parameters
     ----------
@@ -145,8 +139,6 @@ def score_predictions(
         The data that the task names.
     predictions : mapping of str to Predictions
         By system, all test frames and atoms, in the order of the task.
-    bootstrap : BlockBootstrap
-        How intervals are made.
 
     Returns
     -------
@@ -165,20 +157,21 @@ def score_predictions(
     labels = labels_of_test(task, dataset)
     check_predictions(task, dataset, predictions)
     names = _names(task, labels)
-    scores = score_means(_means(labels, predictions, names), names, bootstrap)
+    blocks = LabelBlocks.of(task, dataset)
+    scores = score_means(_means(labels, predictions, names, blocks), names, blocks.bootstrap)
     deviations = [
         PredictedDeviations(
             one.apt.astype(np.float64),
             one.std.astype(np.float64),
             known.apt,
             known.frames,
-            _bursts(one),
+            blocks.of_label[system],
         )
         for system, known in labels.items()
         if (one := predictions[system]).std is not None and np.any(one.std)
     ]
     if len(deviations) == len(labels):
-        scores |= score_uncertainties(deviations, bootstrap=bootstrap)
+        scores |= score_uncertainties(deviations, bootstrap=blocks.bootstrap)
     return _metrics(scores)
 
 
@@ -186,11 +179,12 @@ def score_systems(
     task: Task, dataset: Dataset, predictions: TaskPredictions
 ) -> dict[str, SystemScores]:
     """Score each system of a task alone, by the metrics that need no selection in brackets."""
-    scores = {}
+    scores, blocks = {}, LabelBlocks.of(task, dataset)
     for system, one in labels_of_test(task, dataset).items():
         names = [name for name in metric_names(one.frames) if name in METRICS]
-        means = _means({system: one}, predictions, names)
-        metrics = _metrics(score_means(means, names, BOOTSTRAP))
+        alone = LabelBlocks({system: blocks.of_label[system]})
+        means = _means({system: one}, predictions, names, alone)
+        metrics = _metrics(score_means(means, names, alone.bootstrap))
         scores[system] = SystemScores(test_frames=len(one.frames), metrics=metrics)
     return scores
 
@@ -200,23 +194,18 @@ def _names(task: Task, labels: Mapping[str, LabelledFrames]) -> tuple[str, ...]:
 
 
 def _means(
-    labels: Mapping[str, LabelledFrames], predictions: TaskPredictions, names: Iterable[str]
+    labels: Mapping[str, LabelledFrames],
+    predictions: TaskPredictions,
+    names: Iterable[str],
+    blocks: LabelBlocks,
 ) -> Means:
     names, means = tuple(names), None
     for system, one in labels.items():
         predicted = predictions[system].apt.astype(np.float64)
-        found = {
-            key: mean.grouped(_bursts(predictions[system]))
-            for key, mean in accumulate(names, predicted, one.apt, one.frames).items()
-        }
+        found = blocks.group(accumulate(names, predicted, one.apt, one.frames), system)
         means = found if means is None else {key: means[key].merge(found[key]) for key in found}
     assert means is not None  # a task has a system
     return means
-
-
-def _bursts(predictions: Predictions) -> npt.NDArray[np.int64]:
-    """Number of the burst of each frame; its frames remember each other and are one block."""
-    return np.cumsum(np.diff(predictions.frame, prepend=predictions.frame[0] - 1) != 1)
 
 
 def _metrics(scores: Mapping[str, Score]) -> dict[str, Metric]:

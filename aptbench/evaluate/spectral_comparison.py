@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from aptbench.evaluate.comparison import LEVEL, Comparison, Place, archived_means
 from aptbench.evaluate.current_record import CurrentRecord, current_path
+from aptbench.evaluate.label_blocks import BOOTSTRAP, LabelBlocks
 from aptbench.evaluate.result import read_result
-from aptbench.evaluate.scoring import BOOTSTRAP
 from aptbench.evaluate.spectral_study import REFERENCE
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.metrics import Score
@@ -83,7 +83,8 @@ def compare_spectra(
         metric = SPARSE_METRIC
         means = archived_means(task, dataset, results, [metric])
         chosen = {name: means[name] for name in currents}
-        places = [Place.of(one) for one in rank(chosen, metric, BOOTSTRAP, level=level)]
+        bootstrap = LabelBlocks.of(task, dataset).bootstrap
+        places = [Place.of(one) for one in rank(chosen, metric, bootstrap, level=level)]
     return Comparison(
         task=task.identity,
         of="spectrum",

@@ -92,7 +92,7 @@ def columns(results: Iterable[Result]) -> list[Column]:
         (
             "current_error",
             "current error",
-            "rms error of the current dM/dt over the rms current; its square is lost intensity.",
+            "rms error of the current dM/dt at the test labels over the rms current.",
         ),
         (
             "assignment_error",
@@ -138,8 +138,8 @@ def spectrum_columns(results: Iterable[Result]) -> list[Column]:
     wanted = [
         (
             f"current_error[{WHOLE}]",
-            "current error",
-            "rms error of dM/dt over the rms, of the whole stretch.",
+            "current error, stretch",
+            "rms error of dM/dt over the rms, of all frames of the stretch.",
         ),
         (
             f"relative_l1[{WHOLE}]",

@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import AlignmentError, InputError
+from aptbench.evaluate.current_audit import compare_tensors
+from aptbench.evaluate.current_record import CurrentRecord
+from aptbench.evaluate.predictions import Predictions
 from aptbench.evaluate.reference_currents import ReferenceCurrents, reference_currents
 from aptbench.evaluate.result import Band, Metric, SpectrumSummary
 from aptbench.evaluate.spectral_study import SpectralStudy, spectral_study
@@ -63,6 +66,29 @@ class TaskSpectrum:
     def anchor(self) -> tuple[str, npt.NDArray[np.float64]] | None:
         """Name and current that estimate the reference from its labels, for `spectral_study`."""
         return None if self.frozen is None else (self.frozen.title, self.frozen.current)
+
+    def check_current(self, record: CurrentRecord, predictions: Predictions) -> float:
+        """Compare a current with its own tensors, and with the predictions of the test frames.
+
+        Returns
+        -------
+        float
+            Largest deviation from its own tensors, over the root mean square current.
+
+        Raises
+        ------
+        AlignmentError, InputError
+            As `check_currents`; the predictions must give the current of their frames.
+        """
+        deviation = record.check(self.trajectory)
+        compare_tensors(
+            record.current,
+            predictions.frame - self.start,
+            predictions.apt,
+            self.trajectory,
+            "the predictions of the test frames",
+        )
+        return deviation
 
     def summary(self, current: npt.ArrayLike) -> SpectrumSummary:
         """Score the spectrum of one model.

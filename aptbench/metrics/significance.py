@@ -109,10 +109,11 @@ def p_value(
     Notes
     -----
     The difference over its standard error is taken to follow Student's t with n - 1 degrees of
-    freedom, n the number of blocks; the standard error is the spread of the replicates times
-    :math:`\sqrt{n/(n-1)}`, because resampling n blocks underestimates it. It is the t test of the
-    mean of a metric that is a mean over frames. Shares of replicates beyond zero, the other way to
-    a p-value, end at one over their number, and a Holm correction would then tell nothing apart.
+    freedom, n the number of blocks (one less for each stratum); the standard error is the spread
+    of the replicates times :math:`\sqrt{n/(n-1)}`, because resampling n blocks underestimates it.
+    It is the t test of the mean of a metric that is a mean over frames. Shares of replicates beyond
+    zero, the other way to a p-value, end at one over their number, and a Holm correction would then
+    tell nothing apart.
 
     Examples
     --------
@@ -124,13 +125,13 @@ def p_value(
 
     values = np.asarray(replicates, float)
     values = values[np.isfinite(values)]
-    n = bootstrap.n_blocks(n_frames)
-    if n < 2 or not values.size:
+    degrees = bootstrap.degrees_of_freedom(n_frames)
+    if not degrees or not values.size:
         return float("nan")
-    error = float(np.std(values)) * (n / (n - 1)) ** 0.5
+    error = float(np.std(values)) * bootstrap.inflation(n_frames)
     if error == 0:
         return 1.0 if value == 0 else 0.0
-    return float(2 * stdtr(n - 1, -abs(value) / error))
+    return float(2 * stdtr(degrees, -abs(value) / error))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from aptbench.metrics.statistics import (
 
 Array = npt.NDArray[np.float64]
 Means = Mapping[Binned, Totals]
+
+DARK: Final = 1e-3
+"""Share of the rms current of all modes, below which a mode carries none."""
 
 
 def _by_species(statistic: Statistic) -> Binned:
@@ -182,6 +186,12 @@ class AssignmentError:
     ----------
     mode : str, optional
         Only this mode.
+
+    Notes
+    -----
+    A single mode has none (NaN) where its rms reference current is below `DARK` of that of all
+    modes: a neutral molecule that is alone does not absorb by translation, and its current of that
+    mode is what the labels leave of the acoustic sum rule.
     """
 
     mode: str | None = None
@@ -193,14 +203,16 @@ class AssignmentError:
         return (Binned(ModeCurrentSquare(), ByMode()),)
 
     def compute(self, totals: Means) -> Array:
-        """Return the ratio; NaN if the reference current is zero."""
+        """Return the ratio; NaN if there is no reference current."""
         squares = totals[self.inputs[0]]
         every = [name for name in squares.bins if not name.startswith(ERROR_OF)]
         modes = every if self.mode is None else [self.mode]
-        reference = np.asarray(sum(squares.select(mode)[0] for mode in modes))
-        error = np.asarray(sum(squares.select(ERROR_OF + mode)[0] for mode in modes))
+        whole, reference, error = (
+            np.asarray(sum(squares.select(kind + mode)[0] for mode in chosen))
+            for kind, chosen in (("", every), ("", modes), (ERROR_OF, modes))
+        )
         missing = np.full(error.shape, np.nan)
-        return np.sqrt(np.divide(error, reference, out=missing, where=reference > 0))
+        return np.sqrt(np.divide(error, reference, out=missing, where=reference > DARK**2 * whole))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from aptbench.errors import AlignmentError, AptbenchError, InputError
 from aptbench.evaluate import Predictions
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.current_audit import audit_frames
+from aptbench.evaluate.current_record import CurrentRecord
+from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.tasks import Task, load_task
 
 PROJECT = Path(__file__).parents[2]
@@ -268,7 +270,7 @@ def test_paths_that_lead_out(name: str, folder: Path) -> None:
 )
 def test_what_may_not_be_said(changes: dict[str, Any], words: str, folder: Path) -> None:
     found = reason(replaced(folder, **changes))
-    assert "does not describe a submission" in found
+    assert f"{folder / 'submission.yaml'} does not describe a submission" in found
     assert words in found
 
 
@@ -280,6 +282,7 @@ def test_yaml_is_data(folder: Path) -> None:
         (good + "name: other\n", "twice"),
         ("!!python/object/apply:os.system [ls]", "not plain YAML"),
         ("[" * 5000, "not plain YAML"),
+        ("\0", f"{path} is not plain YAML"),
         ("x: " + "y" * 200_000, "too large"),
         ("- a list", "does not describe"),
     ):
@@ -351,8 +354,44 @@ def test_a_current_is_believed_after_samples(task: Task, good: Predictions, tmp_
     tensors = {int(k): t for k, t in zip(record.frame, record.apt, strict=True)}
     known = [tensors.get(int(k), record.apt[0]) for k in at]
     found = reason(packed("bent", current=bent, frame=at, apt=np.array(known)))
-    assert "not that of the tensors" in found
+    assert "not that of its tensors" in found
     assert "not of all frames" in reason(packed("short", current=record.current[:-1]))
+
+
+def forged(task: Task, wanted: np.ndarray) -> CurrentRecord:
+    """A current of choice, with tensors that give it: those of point charges, and v over v^2."""
+    stretch = task_spectrum(task, open_dataset(task.dataset)).trajectory
+    current = np.asarray(wanted, np.float32)
+    at = audit_frames(current)
+    velocities = np.stack([stretch.frames[int(k) : int(k) + 1].velocities[0] for k in at])
+    apt = np.zeros((*velocities.shape, 3)).swapaxes(2, 3)
+    apt += np.einsum("fp,fad->fapd", current[at], velocities) / (velocities**2).sum(
+        (1, 2), keepdims=True
+    ).reshape(-1, 1, 1, 1)
+    return CurrentRecord(current, at, apt)
+
+
+def test_a_current_of_choice_is_refused(task: Task, tmp_path: Path) -> None:
+    given = {TASK: predictions_of(task, "point-charges")}
+    chosen = forged(task, 0.9 * current_of(task, "point-charges").current)
+    pack_submission(ABOUT, given, tmp_path / "chosen", currents={TASK: chosen})
+    # its own tensors give it, those of the test frames do not
+    assert "not that of the predictions of the test frames" in reason(tmp_path / "chosen")
+
+
+def test_a_current_from_the_labels_between_test_frames_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(PROJECT))
+    task = load_task("molecules/water-8")
+    spectrum = task_spectrum(task, open_dataset(task.dataset))
+    given = {task.name: predictions_of(task, "point-charges")}
+    mixed = 1.001 * spectrum.reference.values
+    tested = given[task.name][task.system].frame - spectrum.start
+    mixed[tested] = current_of(task, "point-charges").current[tested]
+    currents = {task.name: forged(task, mixed)}
+    pack_submission(ABOUT | {"training": []}, given, tmp_path / "mixed", currents=currents)
+    assert "better between the test frames" in reason(tmp_path / "mixed")
 
 
 def test_audit_frames_follow_from_the_current() -> None:

@@ -106,3 +106,15 @@ def test_only_where_molecules_move(frames: Frames) -> None:
     with pytest.raises(UnknownNameError, match="bend"):
         get_metric("assignment_error[bendx]")
     assert get_metric("assignment_error[ symmetric  stretch ]").mode == "symmetric stretch"
+
+
+def test_a_mode_that_does_not_absorb_has_no_error(frames: Frames) -> None:
+    reference = np.zeros((len(frames), frames.n_atoms, 3, 3))
+    # fixed charges, neutral molecules: their centres of mass carry no current
+    reference[:] = np.where(frames.atomic_numbers == 8, -0.8, 0.4)[:, None, None] * np.eye(3)
+    noise = np.random.default_rng(0).normal(0, 1e-5, reference.shape)
+    names = ["assignment_error", *MODE_NAMES]
+    found = score(reference + 0.1, reference + noise, frames, names=names)
+    assert np.isnan(found["assignment_error[translation]"].value)
+    rest = [found[name].value for name in names if "translation" not in name]
+    assert np.isfinite(rest).all()

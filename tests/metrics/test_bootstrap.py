@@ -100,3 +100,37 @@ def test_bad_parameters() -> None:
         BlockBootstrap(block=0)
     with pytest.raises(InputError, match="no frame"):
         BlockBootstrap().counts(0)
+
+
+def test_strata_keep_their_numbers_and_have_their_own_spread() -> None:
+    bootstrap = BlockBootstrap(4000, strata=(6, 3), seed=1)
+    counts = bootstrap.counts(9)
+    assert (counts[:, :6].sum(1) == 6).all()
+    assert (counts[:, 6:].sum(1) == 3).all()
+    # two kinds of frames, alike among themselves: what differs between kinds is no uncertainty
+    values = np.array([1.0, 1.1, 0.9, 1.0, 1.05, 0.95, 5.0, 5.1, 4.9])
+    low, high = bootstrap.interval(counts @ values / 9, 9)
+    loose = BlockBootstrap(4000, seed=1)
+    wide = loose.interval(loose.counts(9) @ values / 9, 9)
+    assert wide[1] - wide[0] > 5 * (high - low) > 0
+    assert bootstrap.degrees_of_freedom(9) == 7
+    assert bootstrap.inflation(9) == pytest.approx((9 / 7) ** 0.5)
+    assert np.isnan(BlockBootstrap(strata=(1, 1)).tail(2))
+    for strata in ((6, 4), (9, 0)):
+        with pytest.raises(InputError, match="strata of a bootstrap"):
+            BlockBootstrap(strata=strata).counts(9)
+
+
+def test_one_stratum_is_no_stratum() -> None:
+    one, none = BlockBootstrap(50, strata=(12,)), BlockBootstrap(50)
+    assert np.array_equal(one.counts(12), none.counts(12))
+    assert one.tail(12) == none.tail(12)
+
+
+def test_intervals_of_strata_cover_at_their_rate() -> None:
+    rng, bootstrap, hits = np.random.default_rng(3), BlockBootstrap(500, strata=(4, 4, 4)), 0
+    counts, offsets = bootstrap.counts(12), np.repeat([0.0, 5.0, -3.0], 4)
+    for sample in rng.normal(size=(1000, 12)) + offsets:
+        low, high = bootstrap.interval(counts @ sample / 12, 12)
+        hits += low < offsets.mean() < high
+    assert 0.91 < hits / 1000 < 0.97

@@ -69,9 +69,12 @@ def test_halves_are_the_spectra_of_the_halves(rates: np.ndarray) -> None:
 
 
 def test_blocks_are_equal_and_near_the_wanted_length() -> None:
-    assert block_frames(2601, 2.0, IR1) == 201
+    assert block_frames(1501, 2.0, IR1) == 188
+    assert block_frames(2601, 2.0, IR1) == 261
     assert block_frames(1000, 2.0, IR1, 1e9) == 1000
-    assert block_frames(640_000, 2.0, IR1) == 10_000
+    # a tenth of a long trajectory, whatever its length; where that is short, a quarter of a lag
+    assert block_frames(640_000, 2.0, IR1) == 64_000
+    assert block_frames(640_000, 2.0, IR1, 400.0) == 10_000
     with pytest.raises(InputError, match="shorter than a time step"):
         block_frames(1000, 2.0, IR1, 1.0)
 
