@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aptbench.atomic import write_atomically
 from aptbench.board.across_tasks import AcrossTasks, shade
@@ -20,7 +20,15 @@ from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import interval
 from aptbench.tasks.frozen import read_frozen
 
-PUBLISHED: Final = "published-water.html"
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+GUIDES: Final = {
+    "submitting": ("How to submit", "Guide"),
+    "statistics": ("How models are compared", "Guide"),
+    "published-water": ("Published liquid water", "Third-party data"),
+}
+"""Pages of ``docs`` that are shown, with title and kind."""
 
 
 def build_site(
@@ -36,7 +44,7 @@ def build_site(
     snapshots: str | Path | None = None,
     frozen: str | Path | None = None,
     selections: str | Path | None = None,
-    published: str | Path | None = None,
+    docs: str | Path | None = None,
 ) -> Path:
     """Build the pages of the leaderboard; the same inputs give the same bytes.
 
@@ -59,8 +67,8 @@ def build_site(
         File of released tasks; what differs between training and test is said from it.
     selections : path, optional
         Folder of data-selection tracks, ``DATASET/SPLIT``.
-    published : path, optional
-        Markdown page on frames of others, which have a command of their own and are no task here.
+    docs : path, optional
+        Folder of the documentation, of which the pages of `GUIDES` are shown.
 
     Returns
     -------
@@ -88,36 +96,24 @@ def build_site(
     dated = [] if snapshots is None else archived_snapshots(snapshots)
     for snapshot in dated:
         write_atomically(out / "snapshots" / snapshot.file_name, snapshot.text)
+    released = {} if frozen is None else read_frozen(frozen)
+    axes = {name: (one.axis or "time").replace("-", " ") for name, one in released.items()}
     tasks = []
     for name, group in groupby(archived, key=lambda r: r.task):
-        task = task_page(name, list(group), sources, cards, out)
+        task = task_page(name, list(group), sources, cards, out) | {"axis": axes.get(name)}
         page = templates.get_template("task.html.j2").render(
             title=f"{name}: aptbench leaderboard", task=task
         )
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)
     tracks = {} if selections is None else write_track_pages(Path(selections), templates, out)
-    if published is not None:
-        content = as_html(
-            Path(published).read_text(encoding="utf-8"), Path(published).parent, out / "tasks"
-        )
-        write_page(
-            templates,
-            out / "tasks" / PUBLISHED,
-            "Published water",
-            name="Published water",
-            kind="Third-party data",
-            content=content,
-        )
+    guides = {} if docs is None else _write_guides(Path(docs), templates, out / "guides")
     across = AcrossTasks.of(archived)
     page = templates.get_template("index.html.j2").render(
         title="aptbench leaderboard",
         tasks=tasks,
-        published=PUBLISHED if published is not None else None,
-        axes={
-            name: (one.axis or "time").replace("-", " ")
-            for name, one in ({} if frozen is None else read_frozen(frozen)).items()
-        },
+        guides=guides,
+        data={task["data"].name: task["card"] for task in tasks if task["card"]},
         across=across,
         tracks=tracks,
         cards={model: cards.page("models", model) for model in across.errors},
@@ -127,6 +123,19 @@ def build_site(
         unchanged=bool(dated) and _by_task(dated[-1].rows.results) == archived,
     )
     return write_atomically(out / "index.html", page)
+
+
+def _write_guides(docs: Path, templates: Environment, out: Path) -> dict[str, str]:
+    """Write the guides that are there; return their titles by name."""
+    written = {}
+    for name, (title, kind) in GUIDES.items():
+        source = docs / f"{name}.md"
+        if source.is_file():
+            content = as_html(source.read_text(encoding="utf-8"), docs, out)
+            path = out / f"{name}.html"
+            write_page(templates, path, title, name=title, kind=kind, content=content)
+            written[name] = title
+    return written
 
 
 def _by_task(results: Iterable[Result]) -> list[Result]:

@@ -15,7 +15,7 @@ from aptbench.board.cards import Cards
 from aptbench.board.cost_chart import cost_chart
 from aptbench.board.learning import learning_table
 from aptbench.board.pages import anchor, as_html
-from aptbench.board.readme import spectra_table
+from aptbench.board.result_tables import spectra_table
 from aptbench.board.spectrum_chart import spectrum_chart
 from aptbench.errors import AlignmentError, AptbenchError, MissingExtraError
 from aptbench.evaluate.canvas import save_figure
@@ -190,6 +190,8 @@ def _spectrum(
     bands = ", ".join(f"{band} {one.low:g} to {one.high:g} cm⁻¹" for band, one in ends.items())
     return table | {
         "summary": summary,
+        "dense": any(column.metric.startswith("relative_l1") for column in shown),
+        "absent": [r.model.name for r in results if r.spectrum is None],
         "bands": bands,
         "comparison": comparison if grouped else None,
     }
@@ -204,8 +206,8 @@ def _noise(comparison: Comparison, shown: Sequence[Column]) -> list[str]:
 
 
 def _training(name: str) -> str:
-    """Say what a task trains on and what its test differs in; nothing without its definition."""
-    from aptbench.tasks import TransferSplit, load_task
+    """Say what a task trains on; nothing without its definition."""
+    from aptbench.tasks import load_task
 
     try:
         task = load_task(name)
@@ -215,11 +217,8 @@ def _training(name: str) -> str:
         " and ".join(f"{one.n_labels} of {one.dataset}" for one in task.parts[part])
         for part in ("train", "validation")
     )
-    axis = task.split.axis if isinstance(task.split, TransferSplit) else "time"
     more = f", for validation {validation}" if validation else ""
-    return (
-        f"Labels for training: {train}{more}; what the test differs in: {axis.replace('-', ' ')}."
-    )
+    return f"Labels for training: {train}{more}."
 
 
 def _parity(
@@ -319,7 +318,7 @@ def _cells(
         cells.append(
             None
             if metric is None
-            else _cell(metric, len(results) > 1 and metric.value == column.best(results))
+            else _cell(metric, len(results) > 1 and column.is_best(metric, results))
         )
     return cells
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.panels import SCORE
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from aptbench.evaluate.comparison import Comparison, Gap
+    from aptbench.evaluate.comparison import Comparison, Gap, Place
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("compare")(compare)
+    app.command("compare", rich_help_panel=SCORE)(compare)
 
 
 def compare(
@@ -99,8 +101,8 @@ def compare(
             floor = number(one.noise_floor)
             console.print(f"Noise of the labels: {floor} {one.unit}", style="dim")
     console.print(
-        "Models of a group are not told apart from its best one (paired bootstrap, "
-        "Holm-adjusted p above 0.05).",
+        "With 95 % intervals. p: of no difference from the best of the group, by paired "
+        "bootstrap, adjusted by Holm; above 0.05 the two are not distinguished.",
         style="dim",
     )
 
@@ -109,35 +111,38 @@ def _table(comparison: Comparison) -> Table:
     from rich import box
     from rich.table import Table
 
-    from aptbench.evaluate.table import number
+    from aptbench.evaluate.spectral_comparison import DENSE_METRIC
 
-    on = f"on {comparison.test_frames} test frames"
-    if comparison.of == "spectrum":
-        on = f"of the spectrum, {comparison.test_frames} labels"
+    of = " of the spectrum" if comparison.metric == DENSE_METRIC else ""
     table = Table(
-        title=f"{comparison.task}: {comparison.metric} {on}",
+        title=f"{comparison.task}: {comparison.metric}{of}, {comparison.test_frames} test labels",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
-    unit = "" if comparison.unit == "1" else f" ({comparison.unit})"
+    unit = "" if comparison.unit == "1" else f" / {comparison.unit}"
     table.add_column("group", justify="right")
-    table.add_column("model")
-    for heading in (f"{comparison.metric}{unit}", "95 %", "above the best", "95 %", "p"):
+    table.add_column("model", no_wrap=True)
+    for heading in (f"error{unit}", "above the best", "p"):
         table.add_column(heading, justify="right")
     for group in comparison.groups:
         for place in group:
-            gap = place.to_best
             table.add_row(
                 str(place.group),
-                place.model + (" (trivial)" if place.trivial else ""),
-                number(place.value),
-                "" if place.low is None else f"{number(place.low)} to {number(place.high or 0)}",
-                "" if gap is None else number(gap.value),
-                "" if gap is None or gap.low is None else f"{gap.low:.4f} to {gap.high:.4f}",
-                _p(place.to_leader or gap),
+                place.model + ("\n(trivial)" if place.trivial else ""),
+                _with_interval(place),
+                "" if place.to_best is None else _with_interval(place.to_best),
+                _p(place.to_leader),
             )
         table.add_section()
     return table
+
+
+def _with_interval(one: Place | Gap) -> str:
+    from aptbench.evaluate.result import Metric
+    from aptbench.evaluate.table import interval, number
+
+    metric = Metric(value=one.value, low=one.low, high=one.high, unit="1")
+    return f"{number(one.value)} {interval(metric)}".rstrip()
 
 
 def _p(gap: Gap | None) -> str:

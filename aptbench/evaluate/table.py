@@ -25,6 +25,8 @@ _UNCERTAINTY = {
     "error_rank_correlation": "rank correlation",
     "negative_log_likelihood": "log-likelihood loss",
 }
+ROUNDING = 1e-12
+"""Difference of two values that are one."""
 MOST_COLUMNS = 4
 """Models beside each other in the terminal; more are written below each other."""
 
@@ -59,6 +61,11 @@ class Column:
         if self.spectral:
             return None if result.spectrum is None else result.spectrum.metrics.get(self.metric)
         return result.metrics.get(self.metric)
+
+    def is_best(self, metric: Metric, results: Iterable[Result]) -> bool:
+        """Return whether a metric of one of the results is the best; rounding does not decide."""
+        best = self.best(results)
+        return best is not None and abs(metric.value - best) <= ROUNDING
 
     def best(self, results: Iterable[Result]) -> float | None:
         """Return the value nearest to the ideal, None if no result has one."""

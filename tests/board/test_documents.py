@@ -12,7 +12,7 @@ from aptbench.spectra import PROTOCOLS
 def test_protocols_are_those_of_the_code(tmp_path: Path) -> None:
     blocks = document_blocks(tmp_path)
     assert "protocols" in blocks
-    assert "periodic-field" not in blocks
+    assert "benchmarks/periodic_field.py" in blocks["periodic-field"]
     for name, protocol in PROTOCOLS.items():
         assert f"`{name}`" in blocks["protocols"]
         assert f"{protocol.broadening:g}" in blocks["protocols"]

@@ -94,14 +94,17 @@ def test_pages_list_snapshots_and_say_whether_rows_have_changed(board: Path) -> 
     assert "Rows have changed since" in index.read_text()
 
 
-def test_published_frames_have_a_page(board: Path) -> None:
+def test_guides_and_published_frames_have_pages(board: Path) -> None:
     (board / "docs").mkdir()
-    (board / "docs" / "published.md").write_text(
+    (board / "docs" / "submitting.md").write_text("# Submitting\n\nHow to.\n")
+    (board / "docs" / "published-water.md").write_text(
         "# Published\n\n|model|error|\n|-|-|\n|`m`|0.01|\n\n[engines](engines.md)\n"
     )
-    index = build_site(board / "results", board / "site", published=board / "docs" / "published.md")
-    assert 'href="tasks/published-water.html"' in index.read_text()
-    page = (index.parent / "tasks" / "published-water.html").read_text()
+    index = build_site(board / "results", board / "site", docs=board / "docs")
+    for name in ("published-water", "submitting"):
+        assert f'href="guides/{name}.html"' in index.read_text()
+    assert "statistics.html" not in index.read_text()
+    page = (index.parent / "guides" / "published-water.html").read_text()
     assert "<td>0.01</td>" in page
     assert 'href="../../docs/engines.md"' in page
 
