@@ -1,39 +1,51 @@
-"""`write_atomically`: a killed run leaves the old file or the new one, never half of one."""
+"""`new_file`: a killed run leaves the old file or the new one, never half of one."""
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def write_atomically(path: Path, content: bytes | str) -> Path:
-    """Write bytes, or text as UTF-8, through a temporary file beside the target; return the path.
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Give a name beside the target to write to; the file becomes the target once it is whole.
+
+    After an error the target is what it was, and nothing else is left.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(Path(folder) / "a.txt", b"text").read_bytes()
-    b'text'
+    ...     with new_file(Path(folder) / "a.txt") as temporary:
+    ...         _ = temporary.write_text("text")
+    ...     (Path(folder) / "a.txt").read_text()
+    'text'
     """
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
+        yield temporary
+        with temporary.open("r+b") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes | str) -> Path:
+    """Write bytes, or text as UTF-8, as a `new_file`; return the path."""
+    with new_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def write_archive(arrays: Mapping[str, Any], path: str | Path) -> Path:
-    """Write arrays as a compressed ``.npz`` archive, atomically, and return its path."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)
-    return write_atomically(Path(path), stream.getvalue())
+def write_archive(arrays: Mapping[str, Any], path: str | Path, *, compressed: bool = True) -> Path:
+    """Write arrays as an ``.npz`` archive, a `new_file`, and return its path."""
+    save = np.savez_compressed if compressed else np.savez
+    with new_file(path) as temporary, temporary.open("wb") as stream:
+        save(stream, **arrays)
+    return Path(path)

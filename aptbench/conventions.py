@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,6 @@ from aptbench.errors import InputError, UnknownNameError
 VERSION: Final = "aptbench-1"
 """Name of this set of conventions, written into every file."""
 
-APT_DIMS: Final = ("frame", "atom", "pol", "disp")
-"""Dimensions of every array of atomic polar tensors: dM_pol / dR_disp, in e."""
-
-IndexOrder = Literal["pol,disp", "disp,pol"]
 ORDERS: Final = ("pol,disp", "disp,pol")
 
 

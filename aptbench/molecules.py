@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -305,7 +306,7 @@ def _kinds(atomic_numbers: Indices, molecule: Indices) -> tuple[MoleculeKind, ..
         found.setdefault(tuple(numbers[start:stop]), []).append(index)
     return tuple(
         MoleculeKind(
-            _formula(composition),
+            hill_formula(composition),
             np.array(members, np.int64),
             order[starts[members][:, None] + np.arange(len(composition))],
             np.array(composition, np.int64),
@@ -314,7 +315,14 @@ def _kinds(atomic_numbers: Indices, molecule: Indices) -> tuple[MoleculeKind, ..
     )
 
 
-def _formula(atomic_numbers: tuple[int, ...]) -> str:
+def hill_formula(atomic_numbers: Iterable[int]) -> str:
+    """Return the sum formula in Hill's order: carbon, hydrogen, then the alphabet.
+
+    Examples
+    --------
+    >>> hill_formula([8, 1, 6, 1]), hill_formula([1, 17])
+    ('CH2O', 'ClH')
+    """
     symbols = [SYMBOLS[z] for z in atomic_numbers]
     counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
     front = [s for s in ("C", "H") if "C" in counts and s in counts]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive, write_atomically
 from aptbench.board.generated import markdown_table, refresh_file
 from aptbench.data import open_dataset
 from aptbench.frames import Frames, LabelledFrames
@@ -458,16 +458,9 @@ def _training() -> LabelledFrames:
 
 
 def _save(path: Path, frames: Frames, apt: Array, perturbed: Array) -> None:
-    part = path.with_name(f"part-{path.name}")
-    np.savez(
-        part,
-        positions=frames.positions,
-        velocities=frames.velocities,
-        cell=frames.cell[0],
-        apt=apt,
-        perturbed=perturbed,
-    )
-    part.replace(path)
+    arrays = {"positions": frames.positions, "velocities": frames.velocities}
+    arrays |= {"cell": frames.cell[0], "apt": apt, "perturbed": perturbed}
+    write_archive(arrays, path, compressed=False)
 
 
 def main() -> None:

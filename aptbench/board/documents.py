@@ -11,8 +11,9 @@ from aptbench.board.across_tasks import AcrossTasks
 from aptbench.board.generated import markdown_table
 from aptbench.board.learning import learning_blocks
 from aptbench.board.published_network import published_network_table
+from aptbench.board.published_water import published_blocks
 from aptbench.board.read_speed import read_speed_table
-from aptbench.board.readme import motion_blocks, published_blocks, result_blocks
+from aptbench.board.result_tables import motion_blocks, result_blocks
 from aptbench.board.selection_page import scored_tracks
 from aptbench.board.selection_table import selection_table
 from aptbench.evaluate.archive import archived_results
@@ -42,11 +43,6 @@ def document_blocks(project: Path) -> dict[str, str]:
         for _, standings in scored_tracks(project / "leaderboard" / "selections")
     ]
     blocks["selections"] = "\n\n".join(tables) or "Not scored yet: `aptbench selections`."
-    blocks["published-network"] = "Not measured yet: `python benchmarks/published_network.py`."
-    blocks["read-speed"] = "Not measured yet: `python benchmarks/read_speed.py`."
-    blocks["coverage"] = "Not measured yet: `python benchmarks/coverage.py`."
-    blocks["two-programs"] = "Not measured yet: `python benchmarks/two_programs.py`."
-    blocks["training-variants"] = "Not measured yet: `python benchmarks/training_variants.py`."
     measured: dict[str, Callable[[list[dict[str, Any]]], str]] = {
         "spectrum-intervals": _intervals,
         "spectrum-cost": _cost,
@@ -59,6 +55,7 @@ def document_blocks(project: Path) -> dict[str, str]:
     }
     for name, table in measured.items():
         path = project / "benchmarks" / "results" / f"{name}.json"
+        blocks[name] = f"Not measured yet: `python benchmarks/{name.replace('-', '_')}.py`."
         if path.exists():
             blocks[name] = table(json.loads(path.read_text(encoding="utf-8")))
     return blocks

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
+from aptbench.json_file import faults
+from aptbench.models.registry import NAME
 
 FILE: Final = "submission.yaml"
 LARGEST_TEXT: Final = 100_000
@@ -167,7 +169,7 @@ class Submission(_Part):
     """
 
     format: Literal["submission@1"] = "submission@1"
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$", max_length=60)
+    name: str = Field(pattern=NAME, max_length=60)
     version: int = Field(default=1, ge=1)
     title: Line
     description: Text
@@ -206,24 +208,20 @@ def read_submission(folder: str | Path) -> Submission:
         )
     if path.stat().st_size > LARGEST_TEXT:
         raise InputError(
-            f"{FILE} is too large.",
+            f"{path} is too large.",
             got=f"{path.stat().st_size} bytes",
             expected=f"at most {LARGEST_TEXT}",
         )
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{FILE} is not plain YAML.", got=str(error)[:500]) from None
+        content = yaml.load(path.read_bytes(), _PlainLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not plain YAML.", got=str(error)[:500]) from None
     try:
         return Submission.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}"
-            for fault in error.errors()[:8]
-        )
         raise InputError(
-            f"{FILE} does not describe a submission.",
-            got=faults,
+            f"{path} does not describe a submission.",
+            got=faults(error),
             expected="the keys of docs/submitting.md, and no scores",
         ) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from aptbench.board.submission import Submission, write_submission
+from aptbench.board.submission import FILE, Submission, write_submission
 from aptbench.data import open_dataset
 from aptbench.errors import InputError
 from aptbench.evaluate import evaluate_model
@@ -26,6 +26,7 @@ from aptbench.evaluate.predictions import (
 )
 from aptbench.evaluate.scoring import check_predictions
 from aptbench.evaluate.task_spectrum import task_spectrum
+from aptbench.json_file import faults
 from aptbench.models import load_model
 from aptbench.tasks import Task, load_task
 
@@ -42,14 +43,14 @@ def read_about(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
         raise InputError(
             "There is no such file about the model.",
             got=path,
             do="write one: docs/submitting.md has an example",
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"The file {path} is not YAML.", got=error) from None
     if not isinstance(content, dict):
         raise InputError(f"The file {path} is not a mapping.", got=type(content).__name__)
@@ -63,9 +64,21 @@ def read_about(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def predictions_of(
-    task: Task, model: str | Path, progress: Callable[[str, int, int], None] | None = None
-) -> dict[str, Predictions]:
+def refuse_existing(out: Path, overwrite: bool = False) -> None:
+    """Raise `InputError` if something is at ``out`` that may not be replaced."""
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"There is already something at {out}.", do="choose another folder, or --overwrite"
+        )
+    if out.exists() and not (out / FILE).is_file():
+        raise InputError(
+            f"{out} is no submission, so it is not replaced.",
+            got=f"no file {out / FILE}",
+            do="choose another folder",
+        )
+
+
+def predictions_of(task: Task, model: str | Path) -> dict[str, Predictions]:
     """Let a model predict the test frames of a task.
 
     Raises
@@ -74,7 +87,7 @@ def predictions_of(
         If it was trained on a test label.
     """
     dataset = open_dataset(task.dataset)
-    return evaluate_model(task, dataset, model, progress=progress).predictions
+    return evaluate_model(task, dataset, model).predictions
 
 
 def current_of(task: Task, model: str | Path) -> CurrentRecord:
@@ -117,7 +130,7 @@ def pack_submission(
     extra : sequence of Path
         Files that ``about`` names, such as frames of a training; copied under their names.
     overwrite : bool
-        Replace a folder.
+        Replace a folder with a submission.
 
     Returns
     -------
@@ -126,15 +139,13 @@ def pack_submission(
     Raises
     ------
     InputError
-        If ``about`` is not complete, there are no predictions, or the folder exists.
+        If ``about`` is not complete, there are no predictions, or something is at ``out`` that
+        may not be replaced.
     AlignmentError
         If predictions do not fit their task.
     """
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise InputError(
-            f"There is already something at {out}.", do="choose another folder, or --overwrite"
-        )
+    refuse_existing(out, overwrite)
     if not predictions:
         raise InputError(
             "A submission needs predictions.",
@@ -166,12 +177,9 @@ def pack_submission(
                 {**about, "predictions": files, "currents": moving}
             )
         except ValidationError as error:
-            faults = "; ".join(
-                f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
-            )
             raise InputError(
                 "What is said of the model is not complete.",
-                got=faults,
+                got=faults(error),
                 do="docs/submitting.md has an example",
             ) from None
         write_submission(submission, folder)

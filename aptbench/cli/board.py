@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.panels import BOARD
 from aptbench.cli.rescore import rescore
 
 
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
     board.command("accept")(accept)
     board.command("rescore")(rescore)
     board.command("snapshot")(snapshot)
-    app.add_typer(board, name="board")
+    app.add_typer(board, name="board", rich_help_panel=BOARD)
 
 
 def _board() -> None:
@@ -82,7 +83,7 @@ def build(
         snapshots=None if results else project / "leaderboard" / FOLDER,
         frozen=frozen_path(),
         selections=project / "leaderboard" / "selections",
-        published=page if (page := project / "docs" / "published-water.md").is_file() else None,
+        docs=project / "docs",
     )
     typer.echo(str(index))
 

@@ -28,8 +28,8 @@ def cluster(workers: int | None, scheduler: str | None) -> Iterator[Client | Non
     if workers and scheduler:
         raise InputError(
             "Workers are of a cluster on this computer, or of one that runs elsewhere.",
-            got="--workers and --scheduler",
-            expected="one of the two",
+            got=f"--workers {workers} --scheduler {scheduler}",
+            do="leave out one of the two",
         )
     if not workers and not scheduler:
         yield None

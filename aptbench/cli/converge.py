@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import REFERENCE
 from aptbench.cli.progress import progress_bar
 from aptbench.cli.reference import Json, Ranks, RecipePath, Work, sampled
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(rich_help_panel="Reference data")(converge)
+    app.command(rich_help_panel=REFERENCE)(converge)
 
 
 def converge(

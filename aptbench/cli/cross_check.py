@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.panels import REFERENCE
 from aptbench.cli.progress import progress_bar
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("cross-check", rich_help_panel="Reference data")(cross_check)
+    app.command("cross-check", rich_help_panel=REFERENCE)(cross_check)
 
 
 def cross_check(

@@ -1,29 +1,28 @@
-"""`aptbench ls | info | verify | convert`: the data sets of a project and own files."""
+"""`aptbench ls | verify | convert`: the data sets of a project and own files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.panels import DATA
 from aptbench.errors import InputError
+from aptbench.units import UNITS
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from aptbench.data import Dataset
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    app.command("ls")(list_datasets)
-    app.command("info")(show_info)
-    app.command("verify")(verify_stores)
-    app.command("convert")(convert_source)
+    app.command("ls", rich_help_panel=DATA)(list_datasets)
+    app.command("verify", rich_help_panel=DATA)(verify_stores)
+    app.command("convert", rich_help_panel=DATA)(convert_source)
 
 
 def list_datasets(as_json: JsonFlag = False) -> None:
@@ -56,59 +55,6 @@ def list_datasets(as_json: JsonFlag = False) -> None:
             typer.echo(
                 f"{entry.name:<20} {entry.attrs['version']:<8} {entry.attrs.get('title', '')}"
             )
-
-
-def show_info(
-    dataset: Annotated[str, typer.Argument(help="A data set by name, or the path of a store.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Show what a data set holds, and where it comes from."""
-    from aptbench.data import open_dataset
-
-    opened = open_dataset(dataset)
-    systems = {name: _system_info(opened, name) for name in opened.systems}
-    if as_json:
-        typer.echo(json.dumps({"attrs": opened.attrs, "systems": systems}, indent=1))
-        return
-    typer.echo(f"{opened.name} {opened.version}: {opened.attrs.get('title', '')}")
-    for key, value in opened.attrs.items():
-        if key not in ("name", "version", "title", "systems"):
-            typer.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
-    for name, info in systems.items():
-        typer.echo(f"system {name}")
-        for key, value in info.items():
-            typer.echo(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
-
-
-def _system_info(opened: Dataset, name: str) -> dict[str, Any]:
-    from collections import Counter
-
-    from aptbench.elements import SYMBOLS
-
-    attrs = opened.system_attrs(name)
-    first = opened.trajectory(name, slice(0, 1))
-    counts = Counter(SYMBOLS[z] for z in first.atomic_numbers)
-    quality = opened.quality(name)
-    info: dict[str, Any] = {
-        "formula": "".join(f"{symbol}{counts[symbol]}" for symbol in sorted(counts)),
-        "atoms": opened.n_atoms(name),
-        "frames": opened.n_frames(name),
-        "labels": opened.n_labels(name),
-        "velocities": first.velocities is not None,
-        "total_charge": attrs["total_charge"],
-    }
-    if first.cell is not None:
-        info["cell_angstrom"] = first.cell[0].tolist()
-    if opened.has_times(name):
-        times = opened.times(name)
-        info["length_fs"] = float(times[-1] - times[0])
-        info["time_step_fs"] = float((times[-1] - times[0]) / max(len(times) - 1, 1))
-    info["quality"] = {
-        key: {"mean": float(column.mean()), "max": float(column.max())}
-        for key, column in quality.items()
-        if len(column)
-    }
-    return info | {"provenance": attrs["provenance"]}
 
 
 def verify_stores(
@@ -159,11 +105,15 @@ def convert_source(
             help="Meaning of row,column of the tensors: pol,disp or disp,pol; for xyz files."
         ),
     ] = None,
-    unit: Annotated[str, typer.Option(help="Unit of the tensors in the source.")] = "e",
-    length_unit: Annotated[str, typer.Option(help="Unit of positions.")] = "angstrom",
+    unit: Annotated[
+        str, typer.Option(help=f"Unit of the tensors in the source: {', '.join(UNITS['apt'])}.")
+    ] = "e",
+    length_unit: Annotated[
+        str, typer.Option(help=f"Unit of positions: {', '.join(UNITS['length'])}.")
+    ] = "angstrom",
     velocity_unit: Annotated[
         str | None,
-        typer.Option(help="Unit of velocities, if there are any."),
+        typer.Option(help=f"Unit of velocities, if any: {', '.join(UNITS['velocity'])}."),
     ] = None,
     cell: Annotated[
         str | None,

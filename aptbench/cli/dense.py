@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import REFERENCE
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("dense", rich_help_panel="Reference data")(dense)
+    app.command("dense", rich_help_panel=REFERENCE)(dense)
 
 
 def dense(

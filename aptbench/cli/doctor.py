@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from aptbench.cli.findings import print_findings
+from aptbench.cli.panels import SCORE
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("doctor")(doctor)
+    app.command("doctor", rich_help_panel=SCORE)(doctor)
 
 
 def doctor(
@@ -54,14 +56,16 @@ def doctor(
         from rich.console import Console
 
         console = Console(highlight=False)
-        few = [f"{n} of {system}" for system, n in found.labels.items()]
-        where = (
-            ", ".join(few)
-            if len(few) < 4
-            else f"{sum(found.labels.values())} of {len(few)} systems"
-        )
         console.print(
-            f"{found.name} on {found.task}; labels outside the test: {where}", style="bold"
+            f"{found.name} on {found.task}; outside the test: {_looked_at(found.labels)}",
+            style="bold",
+            soft_wrap=True,
         )
         print_findings(found.findings, console)
     raise typer.Exit(0 if found.healthy else 1)
+
+
+def _looked_at(labels: Mapping[str, int]) -> str:
+    if len(labels) > 3:
+        return f"{sum(labels.values())} labels of {len(labels)} systems"
+    return ", ".join(f"{n} labels of {system}" for system, n in labels.items())

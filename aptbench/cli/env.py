@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import aptbench
+from aptbench.cli.panels import OTHER
 
 PACKAGES = ("numpy", "scipy", "zarr", "xarray", "h5py", "vesin", "torch", "e3nn", "dvc", "ase")
 
@@ -51,7 +52,7 @@ def _cp2k_version() -> str | None:
 def register(app: typer.Typer) -> None:
     """Add the command `env`."""
 
-    @app.command()
+    @app.command(rich_help_panel=OTHER)
     def env(
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:

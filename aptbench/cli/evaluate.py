@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aptbench.cli.cluster import cluster
+from aptbench.cli.panels import SCORE
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ Archive = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("run")(run)
-    app.command("evaluate")(evaluate)
+    app.command("run", rich_help_panel=SCORE)(run)
+    app.command("evaluate", rich_help_panel=SCORE)(evaluate)
 
 
 def run(
@@ -102,6 +103,8 @@ def run(
     if not model and isinstance(chosen_task.split, TransferSplit):
         names = _able(names, chosen_task, dataset)
     _check_training(names, chosen_task, dataset)
+    folder = out or root() / "reports" / chosen_task.name.replace("/", "-")
+    folder.mkdir(parents=True, exist_ok=True)  # a wrong one is told before all is computed
     spectral, reason = _spectrum(dataset, chosen_task) if spectrum else (None, None)
     kept = root() / "reports" / ".cache" if cache else None
     with cluster(workers, scheduler) as client, _progress_bar() as bar:
@@ -120,7 +123,6 @@ def run(
             )
             for name in names
         ]
-    folder = out or root() / "reports" / chosen_task.name.replace("/", "-")
     currents = _currents(evaluations)
     report = write_report(
         chosen_task,

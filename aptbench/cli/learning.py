@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import MODELS
 from aptbench.cli.progress import training_bar
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("learn")(learn)
-    app.command("select")(select)
+    app.command("learn", rich_help_panel=MODELS)(learn)
+    app.command("select", rich_help_panel=MODELS)(select)
 
 
 def learn(
@@ -73,6 +74,9 @@ def learn(
     keep_freed_memory()
     definition = load_task(task)
     chosen = None if selection is None else read_selection(selection)
+    name = definition.name.replace("/", "-") + (f"-{chosen.name}" if chosen else "")
+    folder = out or root() / "reports" / f"learning-{name}"
+    folder.mkdir(parents=True, exist_ok=True)  # a wrong one is told before all is computed
     most = len(definition.train if chosen is None else chosen.labels)
     curve = measure_learning_curve(
         definition,
@@ -87,8 +91,6 @@ def learn(
         label_noise=noise or None,
         watch=_watch,
     )
-    name = definition.name.replace("/", "-") + (f"-{chosen.name}" if chosen else "")
-    folder = out or root() / "reports" / f"learning-{name}"
     write_learning_files(curve, folder)
     typer.echo(curve.model_dump_json(indent=2) if as_json else learning_table(curve))
     typer.echo(f"Figure, CSV and JSON: {folder}", err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.panels import DATA
 from aptbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ STYLES = {"pass": "green", "warn": "yellow", "fail": "bold red", "skip": "dim"}
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("lint")(lint_stores)
+    app.command("lint", rich_help_panel=DATA)(lint_stores)
 
 
 def lint_stores(

@@ -15,6 +15,7 @@ import typer
 
 import aptbench
 import aptbench.cli
+from aptbench.cli.panels import PanelGroup
 from aptbench.errors import AptbenchError
 
 if TYPE_CHECKING:
@@ -46,10 +47,12 @@ def build_app() -> typer.Typer:
     """Return the program with the commands of every module of `aptbench.cli` in it.
 
     A module takes part by having a function `register(app)`; a new group of commands is one new
-    file. The modules import only typer at their top, so that `--help` is quick.
+    file, and names its panel of the help (`aptbench.cli.panels`). The modules import only typer at
+    their top, so that `--help` is quick.
     """
     app = typer.Typer(
         name="aptbench",
+        cls=PanelGroup,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -78,7 +81,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        Always. Code 2 for every `AptbenchError`, whose message goes to the standard error.
+        Always. Code 2 for every `AptbenchError` and `OSError`, told on the standard error.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = DEBUG_FLAG in words
@@ -94,6 +97,11 @@ def run(argv: Sequence[str] | None = None) -> None:
         # The reader of the pipe has left (`aptbench ... | head`): nobody is there to be told.
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if debug:
+            raise
+        _print_error(AptbenchError("Reading or writing failed.", got=error))
+        raise SystemExit(2) from None
 
 
 def _print_error(error: AptbenchError, console: Console | None = None) -> None:

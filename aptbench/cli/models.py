@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.panels import MODELS
 from aptbench.cli.progress import training_bar
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ ModelName = Annotated[str, typer.Argument(help="Name or folder of a model.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("models")(models)
-    app.command("train")(train)
-    app.command("conform")(conform)
+    app.command("models", rich_help_panel=MODELS)(models)
+    app.command("train", rich_help_panel=MODELS)(train)
+    app.command("conform", rich_help_panel=MODELS)(conform)
 
 
 def models(as_json: AsJson = False) -> None:
@@ -98,7 +99,7 @@ def train(
         chosen = training_labels(definition, open_dataset(definition.dataset), labels)
     if out is None and (transfer or _learned_for(model) not in ("", definition.name)):
         folder = folder / "trained" / definition.name
-        folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # a wrong one is told before the training
     provenance = {"model": str(getattr(untrained, "name", model)), **chosen.provenance}
     if seed is not None:
         provenance["seed"] = seed

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import DATA
 from aptbench.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ _XYZ = (".xyz", ".extxyz")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
-    app.command("cite")(show_citations)
-    app.command("diff")(compare_stores)
-    app.command("export")(export_dataset)
-    app.command("pack")(pack_dataset)
-    app.command("croissant")(write_metadata)
+    app.command("cite", rich_help_panel=DATA)(show_citations)
+    app.command("diff", rich_help_panel=DATA)(compare_stores)
+    app.command("export", rich_help_panel=DATA)(export_dataset)
+    app.command("pack", rich_help_panel=DATA)(pack_dataset)
+    app.command("croissant", rich_help_panel=DATA)(write_metadata)
 
 
 def show_citations(
@@ -264,6 +265,7 @@ def _selection(
 
 
 def _export_xyz(dataset: Dataset, target: Path, selection: Selection, overwrite: bool) -> None:
+    from aptbench.data.export_file import export_file
     from aptbench.data.readers.extended_xyz import write_extended_xyz
 
     if len(selection.systems) != 1:
@@ -272,10 +274,6 @@ def _export_xyz(dataset: Dataset, target: Path, selection: Selection, overwrite:
             got=", ".join(selection.systems),
             do="choose one with --system",
         )
-    if target.exists() and not overwrite:
-        raise InputError(
-            f"There is already something at {target}.", do="choose another path, or --overwrite"
-        )
     (system,) = selection.systems
     labelled = dataset.labelled(system, selection.labels.get(system))
     if not len(labelled):
@@ -283,4 +281,5 @@ def _export_xyz(dataset: Dataset, target: Path, selection: Selection, overwrite:
             f"The system {system} has no labels, which are all that an xyz file is made of.",
             do="export to .h5, which holds the trajectory too",
         )
-    write_extended_xyz(target, labelled)
+    with export_file(target, overwrite=overwrite) as temporary:
+        write_extended_xyz(temporary, labelled)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from aptbench.cli.panels import MODELS
 from aptbench.cli.progress import training_bar
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ METRICS: Final = (
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("published-water")(published_water)
+    app.command("published-water", rich_help_panel=MODELS)(published_water)
 
 
 def published_water(

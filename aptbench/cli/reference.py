@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aptbench.cli.cluster import cluster
+from aptbench.cli.panels import REFERENCE
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the program."""
     for command in (sample, label, build):
-        app.command(rich_help_panel="Reference data")(command)
+        app.command(rich_help_panel=REFERENCE)(command)
 
 
 def sample(
@@ -115,12 +116,6 @@ def label(
     from aptbench.reference.recipe import Recipe
     from aptbench.reference.records import record_path
 
-    if scheduler is not None and workers > 1:
-        raise InputError(
-            "The '--workers' are processes of this computer, the '--scheduler' has its own.",
-            got=f"--workers {workers} --scheduler {scheduler}",
-            do="leave out one of the two",
-        )
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
     target = records or recipe.parent / "records"
@@ -150,7 +145,7 @@ def label(
                 *what, lambda n, run: bar.update(task, description=f"frame {n}: {run}"), finished
             )
         elif wanted:
-            with cluster(None if scheduler else workers, scheduler) as client:
+            with cluster(workers if workers > 1 else None, scheduler) as client:
                 assert client is not None  # either is given
                 bar.update(task, description=f"labelling on {scheduler or f'{workers} workers'}")
                 failed = label_distributed(*what, client, finished)

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.panels import OTHER
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("refresh")(refresh)
+    app.command("refresh", rich_help_panel=OTHER)(refresh)
 
 
 def refresh(

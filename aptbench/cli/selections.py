@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from aptbench.cli.panels import MODELS
 from aptbench.cli.progress import progress_bar
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("selections")(selections)
+    app.command("selections", rich_help_panel=MODELS)(selections)
 
 
 def selections(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import SPECTRA
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("spectrum")(spectrum)
-    app.command("assign")(assign)
+    app.command("spectrum", rich_help_panel=SPECTRA)(spectrum)
+    app.command("assign", rich_help_panel=SPECTRA)(assign)
 
 
 def spectrum(
@@ -99,7 +100,6 @@ def spectrum(
 
     Example: aptbench spectrum water --model point-charges --model e3nn-reference
     """
-    from aptbench.data import root
     from aptbench.evaluate.prediction_run import predict_currents
     from aptbench.evaluate.spectral_files import write_power, write_study
     from aptbench.evaluate.spectral_study import spectral_study
@@ -108,6 +108,7 @@ def spectrum(
         source, system, protocol, quantum_correction, band, time_step, velocity_unit, velocities,
         cell, temperature, volume,
     )  # fmt: skip
+    folder = _folder(out, f"spectrum-{opened.name}")
     reference = opened.reference(() if all_labels else _splits(opened))
     currents = {}
     with _tensors(opened, model or [], cache) as predicted:
@@ -121,7 +122,6 @@ def spectrum(
         dipole=opened.dense_labels().dipoles() if dipole else None,
         anchor=None if opened.task is None else opened.task.anchor,
     )
-    folder = out or root() / "reports" / f"spectrum-{opened.name}"
     summary = write_study(study, folder)
     if power:
         write_power(opened.trajectory, folder)
@@ -169,13 +169,13 @@ def assign(
 
     Example: aptbench assign water --model e3nn-reference
     """
-    from aptbench.data import root
     from aptbench.errors import InputError
     from aptbench.evaluate.spectral_files import errors_of_channels, write_assignment
     from aptbench.evaluate.spectral_study import REFERENCE
     from aptbench.evaluate.trajectory import molecular_currents
     from aptbench.spectra.assignment import assign as assign_currents
 
+    distance_shells, solvation_shells = _numbers("--edges", edges), _numbers("--shells", shells)
     opened = _open(
         source, system, protocol, quantum_correction, band, time_step, velocity_unit, velocities,
         cell, temperature, volume,
@@ -183,6 +183,7 @@ def assign(
     if not model and not labels:
         raise InputError("There is nothing to assign.", do="name a model with --model, or --labels")
     trajectory = opened.trajectory
+    folder = _folder(out, f"assign-{opened.name}")
     assignments = {}
     with _tensors(opened, model or [], cache) as predicted:
         sources: dict[str, Any] = dict(predicted)
@@ -191,11 +192,10 @@ def assign(
         for name, tensors in sources.items():
             assignments[name] = assign_currents(
                 molecular_currents(tensors, trajectory),
-                edges=_numbers("--edges", edges),
-                shells=_numbers("--shells", shells),
+                edges=distance_shells,
+                shells=solvation_shells,
                 **trajectory.constants,
             )
-    folder = out or root() / "reports" / f"assign-{opened.name}"
     result = write_assignment(assignments, trajectory, folder)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -239,6 +239,15 @@ def _open(
         temperature=temperature,
         volume=volume,
     )
+
+
+def _folder(out: Path | None, name: str) -> Path:
+    """Make the folder of the results, so that a wrong one is told before all is computed."""
+    from aptbench.data import root
+
+    folder = out or root() / "reports" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _protocol(name: str, quantum_correction: str | None) -> SpectralProtocol:

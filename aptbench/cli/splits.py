@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aptbench.cli.panels import TASKS
+
 if TYPE_CHECKING:
     from aptbench.data import Dataset
     from aptbench.tasks import Task
@@ -19,10 +21,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("split")(split)
-    app.command("audit")(audit)
-    app.command("transfer")(transfer)
-    app.command("subsets")(subsets)
+    app.command("split", rich_help_panel=TASKS)(split)
+    app.command("audit", rich_help_panel=TASKS)(audit)
+    app.command("transfer", rich_help_panel=TASKS)(transfer)
+    app.command("subsets", rich_help_panel=TASKS)(subsets)
 
 
 def split(
@@ -230,7 +232,9 @@ def transfer(
 
     from aptbench.data import open_dataset
     from aptbench.errors import InputError
-    from aptbench.tasks.transfer import TransferSplit, transfer_path, write_transfer
+    from aptbench.json_file import faults
+    from aptbench.tasks import write_split
+    from aptbench.tasks.transfer import TransferSplit, transfer_path
     from aptbench.tasks.transfer_check import check_transfer
     from aptbench.tasks.transfer_parts import labels_to_test, parts_of_split, training_labels
 
@@ -269,13 +273,10 @@ def transfer(
             }
         )
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()
-        )
-        raise InputError("This is no transfer split.", got=faults) from None
+        raise InputError("This is no transfer split.", got=faults(error)) from None
     names = {part.dataset for parts in made.parts.values() for part in parts}
     check_transfer(made, {one: open_dataset(one) for one in names})
-    path = write_transfer(made, transfer_path(made.dataset, name), overwrite=force)
+    path = write_split(made, transfer_path(made.dataset, name), overwrite=force)
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
         return

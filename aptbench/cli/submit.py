@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aptbench.cli.findings import print_findings
+from aptbench.cli.panels import BOARD
 
 if TYPE_CHECKING:
     from aptbench.board.submission_check import CheckReport
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(_submit)
     group.command("pack")(pack)
     group.command("check")(check)
-    app.add_typer(group, name="submit")
+    app.add_typer(group, name="submit", rich_help_panel=BOARD)
 
 
 def _submit() -> None:
@@ -62,11 +63,16 @@ def pack(
         pack_submission,
         predictions_of,
         read_about,
+        refuse_existing,
     )
     from aptbench.errors import InputError
     from aptbench.evaluate.predictions import Predictions
     from aptbench.tasks import load_task
 
+    refuse_existing(out, overwrite)
+    for path in extra or ():
+        if not path.is_file():
+            raise InputError("There is no such extra file.", got=path)
     said = read_about(about)
     given: dict[str, dict[str, Predictions] | Path] = {}
     for text in predictions or ():

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aptbench.cli.panels import TASKS
+
 if TYPE_CHECKING:
     from aptbench.tasks import Task
 
@@ -17,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the tasks as JSON.")
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("tasks")(tasks)
+    app.command("tasks", rich_help_panel=TASKS)(tasks)
 
 
 def tasks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,12 @@ from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames, LabelledFrames
 
 Array = npt.NDArray[np.float64]
-SIGNIFICANT = 6.0
+SIGNIFICANT: Final = 6.0
 """Least amplitude in standard errors; chance reaches about 3.5 among some hundred periods."""
+PERIODS: Final = range(8, 401)
+"""Numbers of periods that are looked for: with fewer a wave is as long as a molecule."""
+WAVES: Final = 4
+"""Largest number of waves for each species."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,7 @@ class GridArtifact:
         return result
 
 
-def find_grid_artifacts(
-    frames: Frames, residual: npt.ArrayLike, *, largest: int = 400, most: int = 4
-) -> tuple[GridArtifact, ...]:
+def find_grid_artifacts(frames: Frames, residual: npt.ArrayLike) -> tuple[GridArtifact, ...]:
     """Look for grid artefacts in what a covariant model leaves of the labels.
 
     Parameters
@@ -69,16 +72,12 @@ def find_grid_artifacts(
     residual : array, shape (frame, atom, pol, disp)
         Labels minus the tensors of a model that is covariant and has not seen these labels, in e.
         The better the model, the smaller the waves that can be seen.
-    largest : int
-        Largest number of periods that is looked for.
-    most : int
-        Largest number of waves for each species.
 
     Returns
     -------
     tuple of GridArtifact
-        Those of more than `SIGNIFICANT` standard errors; the largest first for
-        each species. Empty for clean labels.
+        Those of more than `SIGNIFICANT` standard errors, up to `WAVES` for each species, the
+        largest first. Empty for clean labels.
 
     Raises
     ------
@@ -89,8 +88,7 @@ def find_grid_artifacts(
 
     Notes
     -----
-    The amplitude is the least-squares one, 2 <P_aa cos(2 pi N f_a)> over atoms, frames and a. Few
-    periods are left out: below eight a wave is as long as a molecule.
+    The amplitude is the least-squares one, 2 <P_aa cos(2 pi N f_a)> over atoms, frames and a.
     """
     remaining = np.array(residual, float)
     if remaining.shape != (len(frames), frames.n_atoms, 3, 3):
@@ -106,15 +104,14 @@ def find_grid_artifacts(
         angle = 2 * np.pi * fractional[:, atoms].ravel()
         values = np.einsum("...aa->...a", remaining[:, atoms]).ravel()
         values = values - values.mean()
-        for _ in range(most):
-            periods = np.arange(8, largest + 1)
-            amplitudes = np.array([2 * np.mean(values * np.cos(n * angle)) for n in periods])
+        for _ in range(WAVES):
+            amplitudes = np.array([2 * np.mean(values * np.cos(n * angle)) for n in PERIODS])
             k = int(np.abs(amplitudes).argmax())
             error = float(np.sqrt(2 * values.var() / len(values)))
             if abs(amplitudes[k]) <= SIGNIFICANT * error:
                 break
-            found.append(GridArtifact(int(z), int(periods[k]), float(amplitudes[k]), error))
-            values = values - amplitudes[k] * np.cos(periods[k] * angle)
+            found.append(GridArtifact(int(z), int(PERIODS[k]), float(amplitudes[k]), error))
+            values = values - amplitudes[k] * np.cos(PERIODS[k] * angle)
     return tuple(found)
 
 

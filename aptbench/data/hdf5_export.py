@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.data.export_file import export_file
 from aptbench.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -64,31 +64,15 @@ def export_hdf5(
     from aptbench.data.selection import Selection
 
     target, selection = Path(target), selection or Selection.of(dataset)
-    if target.exists() and not overwrite:
-        raise StoreError(
-            f"There is already something at {target}.",
-            do="choose another path, or allow to overwrite it",
+    with (
+        export_file(target, overwrite=overwrite) as temporary,
+        h5py.File(temporary, "w", libver="v110") as file,
+    ):
+        _write_attributes(
+            file, dataset.attrs | {"format": FORMAT} | selection.as_attributes(dataset)
         )
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(temporary, "w", libver="v110") as file:
-            _write_attributes(
-                file, dataset.attrs | {"format": FORMAT} | selection.as_attributes(dataset)
-            )
-            for system, group in selection.groups(dataset):
-                _write_group(file.create_group(system), group, dataset.path / system)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"The file {target} could not be written.",
-            got=error,
-            do="nothing was changed; make room or choose another folder",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        for system, group in selection.groups(dataset):
+            _write_group(file.create_group(system), group, dataset.path / system)
     return target
 
 

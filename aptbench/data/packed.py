@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aptbench.errors import StoreError
+from aptbench.data.export_file import export_file
 
 if TYPE_CHECKING:
     from aptbench.data.dataset import Dataset
@@ -60,14 +59,7 @@ def pack_store(dataset: Dataset, target: Path | str, *, overwrite: bool = False)
     byte.
     """
     target = Path(target)
-    if target.exists() and not overwrite:
-        raise StoreError(
-            f"There is already something at {target}.",
-            do="choose another path, or allow to overwrite it",
-        )
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with export_file(target, overwrite=overwrite) as temporary:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for path in sorted(dataset.path.rglob("*")):
                 if path.is_file():
@@ -78,15 +70,5 @@ def pack_store(dataset: Dataset, target: Path | str, *, overwrite: bool = False)
                     with path.open("rb") as source, archive.open(entry, "w") as stored:
                         shutil.copyfileobj(source, stored, 1 << 20)
         with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        temporary.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"The file {target} could not be written.",
-            got=error,
-            do="nothing was changed; make room or choose another folder",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return PackedStore(target, digest, target.stat().st_size)

@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 import numpy as np
 
-from aptbench.data.system import sum_rule_residual
 from aptbench.elements import SYMBOLS
 from aptbench.frames import LabelledFrames
 from aptbench.units import UNITS
@@ -16,10 +15,6 @@ WATER_CHARGES: Final = {1: (0.2, 0.7), 8: (-1.4, -0.4)}
 """Range of the mean isotropic charge of H and O in water in e; liquid water has 0.45 and -0.90."""
 LARGEST_CHARGE: Final = 10.0
 """No mean isotropic charge of an element is beyond this, in e; ferroelectric oxides reach 7."""
-SUM_RULE_LIMIT: Final = 0.02
-"""Largest sum-rule residual in e, for one atom; errors of atoms add up as the root of their number.
-
-Liquid water labelled in a finite field has less than 0.01 (the published set, frame by frame)."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +41,6 @@ class Finding:
         return self.outcome != "fail"
 
 
-def check_labels(labelled: LabelledFrames) -> tuple[Finding, ...]:
-    """Check unit, completeness and index order of labels.
-
-    Parameters
-    ----------
-    labelled : LabelledFrames
-        Tensors as (frame, atom, pol, disp) in e.
-
-    Returns
-    -------
-    tuple of Finding
-        For the checks ``charges`` (unit and sign), ``sum_rule`` (missing atoms) and
-        ``index_order``.
-    """
-    return (check_charges(labelled), check_sum_rule(labelled), check_order(labelled))
-
-
 def check_charges(labelled: LabelledFrames) -> Finding:
     """Check the mean isotropic charge of every element: it tells unit and sign."""
     numbers = labelled.frames.atomic_numbers
@@ -87,19 +65,6 @@ def check_charges(labelled: LabelledFrames) -> Finding:
     units += [f"the file may not be in {unit}, but in e" for unit, f in factors if plausible(1 / f)]
     advice = "; or ".join(units) or "check the unit of the tensors"
     return Finding("charges", "fail", message, advice)
-
-
-def check_sum_rule(labelled: LabelledFrames) -> Finding:
-    """Check the acoustic sum rule: a missing atom, or a wrong total charge, breaks it."""
-    frames = labelled.frames
-    residual = float(sum_rule_residual(labelled.apt, frames.total_charge).max(initial=0.0))
-    limit = SUM_RULE_LIMIT * float(np.sqrt(frames.n_atoms))
-    message = f"largest acoustic-sum residual {residual:.4f} e, limit {limit:.4f} e"
-    if residual <= limit:
-        return Finding("sum_rule", "pass", message)
-    return Finding(
-        "sum_rule", "fail", message, "look for missing atoms, a wrong unit or total charge"
-    )
 
 
 def check_order(labelled: LabelledFrames) -> Finding:

@@ -94,6 +94,10 @@ VARIABLES: Final[dict[str, Variable]] = {
 variables of dimension (label,) are quality columns and have the attribute ``role: quality``."""
 
 
+NAME: Final = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""Pattern of the name of a data set, which is a folder of a project, and of a system."""
+
+
 def check_system_name(name: str) -> None:
     """Raise `InputError` unless ``name`` can be the name of a group.
 
@@ -101,7 +105,7 @@ def check_system_name(name: str) -> None:
     --------
     >>> check_system_name("w64-300K")
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) or name == MANIFEST_GROUP:
+    if not re.fullmatch(NAME, name) or name == MANIFEST_GROUP:
         raise InputError(
             "A system has a name that cannot be the name of a group.",
             got=repr(name),

@@ -16,7 +16,7 @@ import numpy as np
 from aptbench.data.content import content_hash
 from aptbench.data.dataset import Dataset
 from aptbench.data.manifest import write_manifest
-from aptbench.data.schema import SCHEMA, check_system_name, to_xarray
+from aptbench.data.schema import NAME, SCHEMA, check_system_name, to_xarray
 from aptbench.data.system import SystemData
 from aptbench.errors import InputError, StoreError
 
@@ -51,7 +51,7 @@ def write_dataset(
         Attributes of the data set: at least ``name``, ``version`` (three numbers), ``title`` and
         ``license``; everything must be expressible as JSON.
     overwrite : bool
-        Replace a store that is there.
+        Replace a store that is there, but nothing else.
 
     Raises
     ------
@@ -75,7 +75,13 @@ def write_dataset(
     if path.exists() and not overwrite:
         raise StoreError(
             f"There is already something at {path}.",
-            do="choose another path, or allow to overwrite it",
+            do="choose another path, or --overwrite",
+        )
+    if path.exists() and not (path / "zarr.json").is_file():
+        raise StoreError(
+            f"{path} is no store, so it is not replaced.",
+            got=f"no file {path / 'zarr.json'}",
+            do="choose another path",
         )
     groups = {name: to_xarray(systems[name]) for name in sorted(systems)}
     digest = content_hash(groups)
@@ -156,6 +162,12 @@ def _checked_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
     if reserved:
         raise InputError(
             f"The attributes {', '.join(reserved)} are set by the writer.", do="leave them out"
+        )
+    if not re.fullmatch(NAME, str(attrs["name"])):
+        raise InputError(
+            "The 'name' of the data set cannot be that of a folder.",
+            got=repr(attrs["name"]),
+            expected="letters, digits, '_', '.', '-'",
         )
     if not re.fullmatch(r"\d+\.\d+\.\d+", str(attrs["version"])):
         raise InputError(

@@ -32,6 +32,7 @@ from aptbench.evaluate.process import (
 from aptbench.evaluate.result import Cost, Inference
 from aptbench.evaluate.training_record import TrainingProvenance, parameter_count
 from aptbench.frames import Frames
+from aptbench.models.adapters.worker import FIELDS, read_frames, write_frames
 from aptbench.models.fitting import allowed_threads
 from aptbench.models.protocol import APTModel, checked_prediction
 
@@ -46,8 +47,6 @@ ENOUGH_SECONDS = 3.0
 """No further batch is started after this time."""
 PATIENCE = 900.0
 """Seconds after which a measurement is given up."""
-
-_FIELDS = ("atomic_numbers", "positions", "cell", "velocities", "molecule")
 
 
 def model_cost(
@@ -198,7 +197,7 @@ def measure_inference(
             pass
     with tempfile.TemporaryDirectory(prefix="aptbench-cost-") as folder:
         path = Path(folder) / "frames.npz"
-        _write_frames(frames[: min(BATCH, len(frames))], path)
+        write_frames(frames[: min(BATCH, len(frames))], path)
         command = [sys.executable, "-m", "aptbench.evaluate.cost", str(name_or_folder), str(path)]
         command += ["--task", task] if task else []
         try:
@@ -224,7 +223,7 @@ def measure_inference(
 def measurement_identity(frames: Frames) -> str:
     """Return a hash that changes with the protocol, the frames and what the machine allows."""
     digest = hashlib.sha256()
-    for name in _FIELDS:
+    for name in FIELDS:
         value = getattr(frames, name)
         digest.update(name.encode() + (b"" if value is None else np.asarray(value).tobytes()))
     limits = (BATCH, REPEATS, ENOUGH_SECONDS, os.environ.get("OMP_NUM_THREADS"), os.cpu_count())
@@ -245,7 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     try:
         model = load_model(chosen.model, task=chosen.task)
-        frames = _read_frames(chosen.frames)
+        frames = read_frames(chosen.frames)
         print(inference_cost(model, frames).model_dump_json())
     except AptbenchError as error:
         print(error.what, file=sys.stderr)
@@ -269,18 +268,6 @@ def _label_frames(said: TrainingProvenance, dataset: Dataset | None) -> list[int
 def _count(labels: tuple[int, ...] | None, frames: tuple[int, ...] | None) -> int | None:
     known = labels if labels is not None else frames
     return None if known is None else len(known)
-
-
-def _write_frames(frames: Frames, path: Path) -> None:
-    arrays = {name: getattr(frames, name) for name in _FIELDS}
-    arrays = {name: array for name, array in arrays.items() if array is not None}
-    np.savez(path, total_charge=frames.total_charge, **arrays)
-
-
-def _read_frames(path: Path) -> Frames:
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return Frames(total_charge=float(arrays.pop("total_charge")), **arrays)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +15,7 @@ from aptbench.errors import AlignmentError, AptbenchError, InputError
 from aptbench.evaluate.array_archive import by_system, read_arrays
 from aptbench.evaluate.prediction_run import NamedModel, predict_tensors
 from aptbench.evaluate.predictions import Predictions, read_task_predictions
-from aptbench.evaluate.training_record import training_record
+from aptbench.evaluate.training_record import parameter_count, training_record
 from aptbench.frames import LabelledFrames
 from aptbench.metrics import check_index_order, score
 from aptbench.metrics.misfit import find_misfits
@@ -35,10 +36,11 @@ class Finding(BaseModel):
     Parameters
     ----------
     what : str
+        With the system, or the number of systems, in a task of several.
     severity : str
         ``ok``, ``advice`` (worth a look) or ``error`` (to be repaired before a submission).
     words : str
-        What was seen.
+        What was seen, in the worst of several systems.
     do : str
         What to do; empty if nothing.
     """
@@ -49,6 +51,19 @@ class Finding(BaseModel):
     severity: Severity
     words: str
     do: str = ""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen in one system; the same ``what`` and ``kind`` of several are one finding."""
+
+    what: str
+    system: str
+    severity: Severity
+    words: str
+    do: str = ""
+    kind: str = ""
+    badness: float = 0.0
 
 
 class Diagnosis(BaseModel):
@@ -109,21 +124,15 @@ def examine_model(task: Task, dataset: Dataset, model: NamedModel) -> Diagnosis:
         Convention, exact properties, sum rule, training.
     """
     labels = validation_labels(task)
-    findings: list[Finding] = []
+    failed = []
     tensors = {}
     for system, one in labels.items():
         try:
             tensors[system] = predict_tensors(model, one.frames).values.astype(np.float64)
         except AptbenchError as error:
-            findings.append(
-                Finding(
-                    what=f"prediction of {system}",
-                    severity="error",
-                    words=f"{error.what} {error.got or ''}".strip(),
-                    do=str(error.do or ""),
-                )
-            )
-    findings += _of_tensors(tensors, {s: labels[s] for s in tensors})
+            words, do = f"{error.what} {error.got or ''}".strip(), str(error.do or "")
+            failed.append(_Seen("prediction", system, "error", words, do, kind=do))
+    findings = _joined([*failed, *_of_each(tensors, labels)], len(labels))
     if tensors:
         largest = max(tensors, key=lambda s: labels[s].frames.n_atoms)
         findings += _exact_properties(model, labels[largest])
@@ -168,8 +177,8 @@ def examine_file(task: Task, path: str | Path) -> Diagnosis:
         one.check_alignment(one.frame, chosen.frames.atomic_numbers, dataset.content_hash)
         tensors[system], labelled[system] = one.apt.astype(np.float64), chosen
     sizes = {system: len(one) for system, one in labelled.items()}
-    findings = tuple(_of_tensors(tensors, labelled))
-    return Diagnosis(task=task.identity, name=path.stem, labels=sizes, findings=findings)
+    findings = _joined(_of_each(tensors, labelled), len(labelled))
+    return Diagnosis(task=task.identity, name=path.stem, labels=sizes, findings=tuple(findings))
 
 
 def _known(task: Task, every: bool = False) -> Iterator[tuple[str, Dataset, tuple[int, ...]]]:
@@ -215,78 +224,87 @@ def _refuse_test_frames(task: Task, dataset: Dataset, system: str, one: Predicti
         )
 
 
-def _of_tensors(
-    tensors: Mapping[str, np.ndarray], labels: Mapping[str, LabelledFrames]
-) -> list[Finding]:
-    """Return what was seen of each system; what is fine in several systems is said once."""
-    found = list(_of_each(tensors, labels))
-    fine: dict[str, list[Finding]] = {}
-    for one in found:
-        if one.severity == "ok":
-            fine.setdefault(one.what.partition(" of ")[0], []).append(one)
-    joined = []
-    for what, group in fine.items():
-        if len(group) == 1:
-            joined += group
-        else:
-            words = f"Fine in {len(group)} of {len(tensors)} systems. First: {group[0].words}"
-            joined.append(Finding(what=what, severity="ok", words=words))
-    return joined + [one for one in found if one.severity != "ok"]
+def _joined(seen: Iterable[_Seen], n_systems: int) -> list[Finding]:
+    """Say once what was seen in several systems; what is fine comes first."""
+    groups: dict[tuple[str, Severity, str], list[_Seen]] = {}
+    for one in seen:
+        groups.setdefault((one.what, one.severity, one.kind), []).append(one)
+    findings = [_finding(group, n_systems) for group in groups.values()]
+    return sorted(findings, key=lambda one: one.severity != "ok")
+
+
+def _finding(group: Sequence[_Seen], n_systems: int) -> Finding:
+    """Return one finding: in how many systems it was seen, and how it is in the worst."""
+    worst = max(group, key=lambda one: one.badness)
+    where = ""
+    if len(group) > 1:
+        where = f" in {len(group)} of {n_systems} systems"
+        if any(one.badness < worst.badness for one in group):
+            where += f", worst in {worst.system}"
+        elif worst.severity != "ok":
+            where += f", such as {worst.system}"
+    elif n_systems > 1:
+        where = f" of {worst.system}"
+    return Finding(what=worst.what + where, severity=worst.severity, words=worst.words, do=worst.do)
 
 
 def _of_each(
     tensors: Mapping[str, np.ndarray], labels: Mapping[str, LabelledFrames]
-) -> Iterator[Finding]:
+) -> Iterator[_Seen]:
     misfits = find_misfits({s: (t, labels[s].apt, labels[s].frames) for s, t in tensors.items()})
     for system, predicted in tensors.items():
         one = labels[system]
-        where = f" of {system}" if len(tensors) > 1 else ""
         misfit = misfits.get(system)
         if misfit is not None:
-            yield Finding(
-                what=f"convention{where}",
-                severity="error",
-                words=f"It looks as if {misfit.words}: the error is {misfit.before:.3f} e, and "
+            yield _Seen(
+                "convention",
+                system,
+                "error",
+                f"It looks as if {misfit.words}: the error is {misfit.before:.3f} e, and "
                 f"{misfit.after:.3f} e with that undone.",
-                do=misfit.cure,
+                misfit.cure,
+                misfit.kind,
+                misfit.before,
             )
         else:
-            yield Finding(
-                what=f"convention{where}",
-                severity="ok",
-                words="Index order, sign, unit, axes, order of atoms and frames fit the labels.",
-            )
+            words = "Index order, sign, unit, axes, order of atoms and frames fit the labels."
+            yield _Seen("convention", system, "ok", words)
         order = check_index_order(one.frames, predicted)
         if order.order == "disp,pol" and misfit is None:
-            yield Finding(
-                what=f"index order{where}",
-                severity="advice",
-                words=f"By its own rotational sum rule it looks transposed; {order.explanation}.",
-                do="compare rmse[L=1] with that of a constant charge",
+            yield _Seen(
+                "index order",
+                system,
+                "advice",
+                f"By its own rotational sum rule it looks transposed; {order.explanation}.",
+                "compare rmse[L=1] with that of a constant charge",
             )
-        scores = score(
-            predicted,
-            one.apt,
-            one.frames,
-            names=["rmse", "normalized_rmse", "sum_rule_residual"],
-        )
-        spread, error = scores["normalized_rmse"].value, scores["rmse"].value
-        trivial = spread > 0.95
-        yield Finding(
-            what=f"error{where}",
-            severity="advice" if trivial else "ok",
-            words=f"{error:.4f} e on {len(one)} labelled frames outside the test, {spread:.2f} of "
-            "what the mean charge of each element would have.",
-            do="a model that has learned something is well below 1" if trivial else "",
-        )
-        residual = scores["sum_rule_residual"].value
-        poor = residual > 3 * error * one.frames.n_atoms**0.5
-        yield Finding(
-            what=f"acoustic sum rule{where}",
-            severity="advice" if poor else "ok",
-            words=f"The tensors of a frame add up to {residual:.2g} e (rms of a component).",
-            do="errors of the atoms do not cancel: is a charge missing?" if poor else "",
-        )
+        yield from _errors(system, predicted, one)
+
+
+def _errors(system: str, predicted: np.ndarray, one: LabelledFrames) -> Iterator[_Seen]:
+    names = ["rmse", "normalized_rmse", "sum_rule_residual"]
+    scores = score(predicted, one.apt, one.frames, names=names)
+    ratio, error = scores["normalized_rmse"].value, scores["rmse"].value
+    trivial = ratio > 0.95
+    yield _Seen(
+        "error",
+        system,
+        "advice" if trivial else "ok",
+        f"{error:.4f} e on {len(one)} labelled frames outside the test, {ratio:.2f} times what the "
+        "mean charge of each element leaves.",
+        "a model that has learned something is well below 1" if trivial else "",
+        badness=ratio,
+    )
+    residual = scores["sum_rule_residual"].value
+    poor = residual > 3 * error * one.frames.n_atoms**0.5
+    yield _Seen(
+        "acoustic sum rule",
+        system,
+        "advice" if poor else "ok",
+        f"The tensors of a frame add up to {residual:.2g} e (rms of a component).",
+        "errors of the atoms do not cancel: is a charge missing?" if poor else "",
+        badness=residual,
+    )
 
 
 def _exact_properties(model: NamedModel, labels: LabelledFrames) -> Iterator[Finding]:
@@ -303,6 +321,20 @@ def _exact_properties(model: NamedModel, labels: LabelledFrames) -> Iterator[Fin
 
 
 def _training(model: NamedModel, task: Task, dataset: Dataset) -> Finding:
+    if getattr(model, "fitted", True) is False:
+        return Finding(
+            what="training",
+            severity="error",
+            words="There are no weights: nothing was trained yet.",
+            do="'dvc pull' them, or train it with 'aptbench train'",
+        )
+    if not getattr(model, "provenance_", None) and parameter_count(model) is None:
+        return Finding(
+            what="training",
+            severity="advice",
+            words="It says neither what it was trained on, nor that nothing in it is trained.",
+            do="set n_parameters = 0 if so, or say in the submission what it was trained on",
+        )
     try:
         record = training_record(model, task, dataset)
     except AlignmentError as error:

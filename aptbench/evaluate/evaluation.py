@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import platform
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aptbench
+from aptbench.errors import InputError
 from aptbench.evaluate.cost import measure_inference, measurement_identity, model_cost
 from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.prediction_run import (
@@ -45,10 +44,10 @@ from aptbench.evaluate.spread_model import SpreadModel
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
+from aptbench.evaluate.versions import versions
 from aptbench.frames import Frames
 from aptbench.models import check_model, load_model, model_folder
-from aptbench.models.registry import ModelFolder
-from aptbench.spectra import Spectrum, absorption
+from aptbench.models.registry import NAME, ModelFolder
 from aptbench.spectra.assignment import Assignment, assign
 from aptbench.tasks import Task
 
@@ -73,8 +72,6 @@ class Evaluation:
     result : Result
     predictions : dict of str to Predictions
         By system of the test.
-    spectrum : Spectrum or None
-        Of the dense trajectory; None for predictions that came as a file.
     card : str
         Text of the model's card, in Markdown; empty if it has none.
     current : CurrentRecord or None
@@ -85,7 +82,6 @@ class Evaluation:
 
     result: Result
     predictions: dict[str, Predictions]
-    spectrum: Spectrum | None
     card: str = ""
     current: CurrentRecord | None = None
     assignment: Assignment | None = None
@@ -178,7 +174,7 @@ def evaluate_model(
         kept = None if cache is None or key is None else cache / key / "inference.json"
         inference = measure_inference(folder or name_or_folder, frames, task=task.name, kept=kept)
     timing: Timing = max(timings, key=lambda one: one.atoms)
-    record, drawn, summary, assignment = None, None, None, None
+    record, summary, assignment = None, None, None
     if spectrum is not None:
         trajectory = spectrum.trajectory
         kept_record = _archived(archive, task, dataset, model, mark, trajectory)
@@ -198,7 +194,6 @@ def evaluate_model(
             record = CurrentRecord.of(model, currents.total(), trajectory)
             assignment = assign(currents, **trajectory.constants)
     if spectrum is not None and record is not None:
-        drawn = absorption(record.current, **spectrum.trajectory.constants)
         summary = spectrum.summary(record.current)
     title = ModelFolder.read(folder).title if folder is not None else model.name
     result = _result(
@@ -215,7 +210,7 @@ def evaluate_model(
     )
     card = folder / "card.md" if folder is not None else None
     text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
-    return Evaluation(result, predictions, drawn, text, record, assignment)
+    return Evaluation(result, predictions, text, record, assignment)
 
 
 def _archived(
@@ -267,22 +262,28 @@ def evaluate_file(
     ------
     AlignmentError, InputError
         If the predictions are not all of the test frames and atoms, in order and finite, or the
-        current is not that of its tensors.
+        current is not that of its tensors and of the predictions; or if the name cannot be that of
+        a file.
     """
     path = Path(path)
+    if name is not None and not re.fullmatch(NAME, name):
+        raise InputError(
+            "This cannot be the name of a model.",
+            got=name,
+            expected="small letters, digits, . _ + -; the first a letter or a digit",
+        )
     predictions = read_task_predictions(path, task.systems)
     metrics = score_predictions(task, dataset, predictions)
     name = name or path.stem
     alone = _scores_alone(task, dataset, predictions)
     model = Model(name=name, title=name)
-    summary, drawn = None, None
+    summary = None
     if current is not None:
         spectrum = task_spectrum(task, dataset)
-        current.check(spectrum.trajectory)
+        spectrum.check_current(current, predictions[task.system])
         summary = spectrum.summary(current.current)
-        drawn = absorption(current.current, **spectrum.trajectory.constants)
     result = _result(task, dataset, model, metrics, alone, spectrum=summary)
-    return Evaluation(result, predictions, drawn, current=current)
+    return Evaluation(result, predictions, current=current)
 
 
 def _scores_alone(
@@ -317,18 +318,8 @@ def _result(
         timing=timing,
         training=training,
         cost=cost,
-        versions=_versions(),
+        versions=versions(),
     )
-
-
-def _versions() -> dict[str, str]:
-    versions = {"aptbench": aptbench.__version__, "python": platform.python_version()}
-    for package in ("numpy", "scipy", "torch", "e3nn"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _conformance(model: NamedModel, frames: Frames) -> dict[str, Check]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import write_archive
 from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.evaluate.label_blocks import LabelBlocks
@@ -24,7 +24,8 @@ from aptbench.evaluate.learning_curve import Band, LearningCurve, Point
 from aptbench.evaluate.prediction_run import cache_key, predict_tensors
 from aptbench.evaluate.result import Data, Metric
 from aptbench.evaluate.scoring import frames_of_test, labels_of_test
-from aptbench.evaluate.training import TrainingLabels, training_labels, versions
+from aptbench.evaluate.training import TrainingLabels, training_labels
+from aptbench.evaluate.versions import versions
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.metrics import Score, accumulate, metric_names, score_means
 from aptbench.models import TrainableModel, load_model, model_folder
@@ -34,7 +35,6 @@ from aptbench.spectra import uniform_time_step
 from aptbench.spectra.band_filter import BandFilter, band_velocities
 from aptbench.tasks import Task
 from aptbench.tasks.data_selection import DataSelection
-from aptbench.tasks.label_budget import check_budgets
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -102,7 +102,7 @@ def measure_learning_curve(
     models : sequence of str or Path
         As `aptbench.models.load_model` takes them. A model that cannot be trained is scored once.
     budgets : sequence of int
-        Numbers of training labels, see `aptbench.tasks.label_budget`.
+        Numbers of training labels, see `aptbench.tasks.subsets`.
     repeats : int
         Trainings of a model that depends on a seed.
     committee : int, optional
@@ -135,7 +135,6 @@ def measure_learning_curve(
             "A learning curve needs a model, a budget of labels and a repeat.",
             got=f"{len(models)} models, budgets {budgets}, {repeats} repeats",
         )
-    check_budgets(task, budgets)
     labels = {n: training_labels(task, dataset, n, selection) for n in budgets}
     test = labels_of_test(task, dataset)[task.system]
     bands = _bands(task, dataset, test)
@@ -231,11 +230,9 @@ class _Run:
         summary = {"model": model.name, **self.labels.provenance, "seed": self.seed, **summary}
         model.save(folder, summary)
         prediction = predict_tensors(model, self.test.frames).values.astype(np.float64)
-        # one file, moved into place when it is whole: a run is finished or it is not
-        temporary = folder / f".run.npz.{os.getpid()}"
-        with temporary.open("wb") as stream:
-            np.savez(stream, apt=prediction, summary=json.dumps(summary))
-        temporary.replace(folder / "run.npz")
+        # one file, there when it is whole: a run is finished or it is not
+        arrays = {"apt": prediction, "summary": json.dumps(summary)}
+        write_archive(arrays, folder / "run.npz", compressed=False)
         return prediction, summary
 
     def _kept(self, folder: Path) -> tuple[Array, dict[str, Any]] | None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 import aptbench
+from aptbench.atomic import write_archive
 from aptbench.errors import AptbenchError, InputError
 from aptbench.evaluate.process import peak_memory, reset_peak_memory
 from aptbench.evaluate.result import Timing
 from aptbench.evaluate.trajectory import FrameSource
+from aptbench.evaluate.versions import package_versions
 from aptbench.frames import Frames
 from aptbench.metrics import checked_deviation
 from aptbench.models.fitting import allowed_threads
@@ -165,7 +165,7 @@ class PredictedTensors:
         Folder for the segments; only the last one is kept, in memory, if None.
     key : str
         Identifies model and data, see `cache_key`; nothing is kept if None.
-    chunk, advance
+    advance
         As in `predict_tensors`.
     """
 
@@ -176,10 +176,9 @@ class PredictedTensors:
         *,
         cache: Path | None = None,
         key: str | None = None,
-        chunk: int = CHUNK,
         advance: Advance | None = None,
     ) -> None:
-        self._model, self._frames, self._chunk, self._advance = model, frames, chunk, advance
+        self._model, self._frames, self._advance = model, frames, advance
         self._folder = None if cache is None or key is None else cache / key
         self._last: tuple[int, PredictionRun] | None = None
         self._timings: dict[int, Timing] = {}
@@ -222,9 +221,10 @@ class PredictedTensors:
         piece = None if path is None else _read_segment(path, (size, *self.shape[1:]))
         if piece is None:
             frames = self._frames[first : first + size]
-            piece = predict_tensors(self._model, frames, chunk=self._chunk, advance=self._advance)
+            piece = predict_tensors(self._model, frames, advance=self._advance)
             if path is not None:
-                _write_segment(path, piece)
+                arrays = {"apt": piece.values, "timing": piece.timing.model_dump_json()}
+                write_archive(arrays, path, compressed=False)
         elif self._advance is not None:
             self._advance(size)
         self._last = number, piece
@@ -288,13 +288,8 @@ def cache_key(model: NamedModel, model_fingerprint: str | None, trajectory: str)
     for path in sorted(package.rglob("*.py")):
         if path.relative_to(package).parts[0] in ("models", "frames.py", "units.py"):
             code.update(path.read_bytes())
-    versions = {}
-    for library in ("numpy", "torch", "e3nn", "vesin"):
-        try:
-            versions[library] = metadata.version(library)
-        except metadata.PackageNotFoundError:
-            versions[library] = ""
-    parts = [model.name, model_fingerprint, trajectory, code.hexdigest(), versions]
+    libraries = package_versions("numpy", "torch", "e3nn", "vesin")
+    parts = [model.name, model_fingerprint, trajectory, code.hexdigest(), libraries]
     text = json.dumps(parts, sort_keys=True)
     return f"{model.name}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
@@ -307,11 +302,3 @@ def _read_segment(path: Path, shape: tuple[int, ...]) -> PredictionRun | None:
     except (OSError, ValueError, KeyError, EOFError):
         return None
     return PredictionRun(values, timing) if values.shape == shape else None
-
-
-def _write_segment(path: Path, piece: PredictionRun) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        np.savez(stream, apt=piece.values, timing=piece.timing.model_dump_json())
-    temporary.replace(path)

@@ -110,9 +110,7 @@ def study_figure(study: SpectralStudy) -> Figure:
         return figure
 
 
-def channels_figure(
-    assignment: Assignment, trajectory: DenseTrajectory, families: Sequence[str] | None = None
-) -> Figure:
+def channels_figure(assignment: Assignment, trajectory: DenseTrajectory) -> Figure:
     """Draw the channels of an assignment, one panel a family, over the total.
 
     Families with many channels show those of largest area; the sum of the others is one curve, so
@@ -120,7 +118,7 @@ def channels_figure(
     """
     names = [
         name
-        for name in families or assignment.families
+        for name in assignment.families
         if name in FAMILY_TITLES and len(assignment.family(name).names) > 1
     ]
     factor, unit = _scale(trajectory)

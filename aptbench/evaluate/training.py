@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import aptbench
 from aptbench.data import open_dataset
+from aptbench.evaluate.versions import versions
 from aptbench.frames import LabelledFrames
 from aptbench.tasks import Task, check_part, check_split
 from aptbench.tasks.data_selection import DataSelection, check_selection
-from aptbench.tasks.label_budget import labels_of_budget
+from aptbench.tasks.subsets import label_subsets
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-
-_PACKAGES = ("numpy", "scipy", "torch", "e3nn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +54,7 @@ def training_labels(
         The data that the task names.
     n_labels : int, optional
         Budget of training labels, the first ones of
-        `aptbench.tasks.label_budget.nested_order`; all if None.
+        `aptbench.tasks.subsets.nested_order`; all if None.
     selection : DataSelection, optional
         Spends the budget instead: its first labels.
 
@@ -71,11 +68,14 @@ def training_labels(
     check_split(task.within, dataset)
     label_frames = dataset.label_frames(task.system)
     times = dataset.times(task.system)[label_frames]
-    if selection is None:
-        train = labels_of_budget(task, times, n_labels)
-    else:
+    if selection is not None:
         check_selection(selection, task)
         train = selection.first(n_labels)
+    elif n_labels is not None:
+        (subset,) = label_subsets(task.within, times, [n_labels])
+        train = subset.labels
+    else:
+        train = task.train
     provenance = {
         "task": task.identity,
         "dataset": {"name": dataset.name, "version": dataset.version},
@@ -141,14 +141,3 @@ def transfer_labels(task: Task) -> TransferLabels:
         "versions": versions(),
     }
     return TransferLabels(found["train"], found["validation"], provenance)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of aptbench and of the packages that numbers depend on."""
-    found = {"aptbench": aptbench.__version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

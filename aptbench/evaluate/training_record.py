@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aptbench.errors import AlignmentError, StoreError
 from aptbench.evaluate.result import Training, TrainingStatus
+from aptbench.json_file import faults
 from aptbench.tasks import Task
 from aptbench.tasks.transfer import LabelSet
 
@@ -96,10 +97,9 @@ class TrainingProvenance(BaseModel):
         try:
             return cls.model_validate(found)
         except ValidationError as error:
-            first = error.errors()[0]
             raise StoreError(
                 "The weights do not say in the usual form what they were trained on.",
-                got=f"provenance {'.'.join(map(str, first['loc']))}: {first['msg']}",
+                got=f"provenance {faults(error)}",
                 do="train the model again with 'aptbench train'",
             ) from None
 

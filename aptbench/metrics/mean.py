@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,11 +115,6 @@ class Mean:
         np.add.at(sums, index, self.sums)
         np.add.at(weights, index, self.weights)
         return Mean(self.bins, sums, weights)
-
-    def select_frames(self, frames: npt.ArrayLike | slice | Sequence[int]) -> Mean:
-        """Return the mean over some frames only, by slice, mask or indices."""
-        index = frames if isinstance(frames, slice) else np.asarray(frames)
-        return Mean(self.bins, self.sums[index], self.weights[index])
 
     def totals(self, counts: npt.ArrayLike | None = None) -> Totals:
         """Return sums and weights over frames.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,6 @@ from aptbench.frames import Frames
 
 Array = npt.NDArray[np.float64]
 
-Correction = Literal["none", "mean", "weighted"]
 CORRECTIONS: Final = ("none", "mean", "weighted")
 """Names of the post-processing that can be declared for labels and models."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from aptbench.atomic import write_atomically
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.calibration import Calibration, committee_spread
 from aptbench.models.protocol import Array
+from aptbench.models.training import Progress
 
 WEIGHTS = "weights.pt"
 CONFIG = "train.yaml"
@@ -61,6 +62,40 @@ class CommitteeModel(ABC):
     @abstractmethod
     def _members(self, frame: Frames) -> Array:
         """Return what every network says of one frame, shape (network, 1, atom, pol, disp)."""
+
+    def fit(
+        self,
+        train: LabelledFrames,
+        validation: LabelledFrames | None = None,
+        *,
+        checkpoint: Path | None = None,
+        report: Callable[[int, Progress], None] | None = None,
+    ) -> Self:
+        """Train every network of the committee and return self.
+
+        Parameters
+        ----------
+        train : LabelledFrames
+        validation : LabelledFrames, optional
+            Selects the step that is kept, the last one without it, and calibrates `predict_std`.
+        checkpoint : Path, optional
+            Stem of the checkpoints, one a network; a killed run goes on from the last one.
+        report : callable, optional
+            Called with the index of the network and its progress at every step.
+        """
+        selected = () if validation is None else (validation,)
+        return self.fit_systems([train], selected, checkpoint=checkpoint, report=report)
+
+    @abstractmethod
+    def fit_systems(
+        self,
+        train: Sequence[LabelledFrames],
+        validation: Sequence[LabelledFrames] = (),
+        *,
+        checkpoint: Path | None = None,
+        report: Callable[[int, Progress], None] | None = None,
+    ) -> Self:
+        """Train on several systems together; the parameters are those of `fit`."""
 
     @property
     def fitted(self) -> bool:

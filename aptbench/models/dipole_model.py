@@ -163,29 +163,6 @@ class DipoleModel(CommitteeModel):
             "committee": self.committee,
         }
 
-    def fit(
-        self,
-        train: LabelledFrames,
-        validation: LabelledFrames | None = None,
-        *,
-        checkpoint: Path | None = None,
-        report: Callable[[int, Progress], None] | None = None,
-    ) -> Self:
-        """Train every network of the committee and return self.
-
-        Parameters
-        ----------
-        train : LabelledFrames
-        validation : LabelledFrames, optional
-            Selects the step that is kept, the last one without it, and calibrates `predict_std`.
-        checkpoint : Path, optional
-            Stem of the checkpoints, one a network; a killed run goes on from the last one.
-        report : callable, optional
-            Called with the index of the network and its progress at every step.
-        """
-        selected = () if validation is None else (validation,)
-        return self.fit_systems([train], selected, checkpoint=checkpoint, report=report)
-
     def fit_systems(
         self,
         train: Sequence[LabelledFrames],

@@ -119,29 +119,6 @@ class EquivariantModel(CommitteeModel):
             "sum_rule": self.sum_rule,
         }
 
-    def fit(
-        self,
-        train: LabelledFrames,
-        validation: LabelledFrames | None = None,
-        *,
-        checkpoint: Path | None = None,
-        report: Callable[[int, Progress], None] | None = None,
-    ) -> EquivariantModel:
-        """Train every network of the committee and return self.
-
-        Parameters
-        ----------
-        train : LabelledFrames
-        validation : LabelledFrames, optional
-            Selects the step that is kept, the last one without it, and calibrates `predict_std`.
-        checkpoint : Path, optional
-            Stem of the checkpoints, one a network; a killed run goes on from the last one.
-        report : callable, optional
-            Called with the index of the network and its progress at every step.
-        """
-        selected = () if validation is None else (validation,)
-        return self.fit_systems([train], selected, checkpoint=checkpoint, report=report)
-
     def fit_systems(
         self,
         train: Sequence[LabelledFrames],
@@ -149,7 +126,7 @@ class EquivariantModel(CommitteeModel):
         *,
         checkpoint: Path | None = None,
         report: Callable[[int, Progress], None] | None = None,
-    ) -> EquivariantModel:
+    ) -> Self:
         """Train on several systems together, frame by frame; the parameters are those of `fit`."""
         normalization = Normalization.measure(*train)
         examples = [one for labels in train for one in self._examples(labels, normalization)]

@@ -9,15 +9,18 @@ import sys
 import warnings
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aptbench.errors import AptbenchError, InputError, MissingExtraError, UnknownNameError
+from aptbench.json_file import faults
 from aptbench.models.protocol import APTModel
 
 ENTRY_POINTS = "aptbench.models"
+NAME: Final = r"^[a-z0-9][a-z0-9._+-]*$"
+"""Pattern of the name of a model, which is a part of the names of its files."""
 _EXTRAS = {"torch": "models", "e3nn": "models", "ase": "md"}
 
 
@@ -41,7 +44,7 @@ class ModelFolder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._+-]*$")
+    name: str = Field(pattern=NAME)
     title: str
     class_path: str = Field(alias="class", pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -65,18 +68,15 @@ class ModelFolder(BaseModel):
                 expected="model.yaml with name, title, class, parameters",
             )
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = yaml.safe_load(path.read_bytes())
         except yaml.YAMLError as error:
             raise InputError(f"{path} is not YAML.", got=error) from None
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
-            )
             raise InputError(
                 f"{path} does not describe a model.",
-                got=problems,
+                got=faults(error),
                 expected="name, title, class: 'module:Class'; "
                 "optional parameters, weights, reference",
             ) from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive
 from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION
@@ -67,10 +66,8 @@ def classical_stage(
             seed=settings.seed,
             progress=progress,
         )
-        buffer = io.BytesIO()
-        arrays = {"positions": frames.positions, "velocities": frames.velocities}
-        np.savez(buffer, settings=identity, energies=energies, **arrays)  # type: ignore[arg-type]
-        write_atomically(path, buffer.getvalue())
+        arrays = {"settings": identity, "energies": energies, "positions": frames.positions}
+        write_archive(arrays | {"velocities": frames.velocities}, path, compressed=False)
     with np.load(path) as file:
         if str(file["settings"]) != identity:
             raise InputError(

@@ -15,6 +15,7 @@ from aptbench.data.readers.cp2k import read_dipole
 from aptbench.elements import SYMBOLS
 from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
+from aptbench.reference.convergence import rms_by_element
 from aptbench.reference.dense import DenseLabeller
 from aptbench.reference.engine import Cp2k
 from aptbench.reference.inputs import xyz_text
@@ -70,12 +71,8 @@ class CrossCheck:
     @property
     def rms(self) -> dict[str, float]:
         """Root-mean-square difference of a component in e, by element and for ``all``."""
-        square = (self.second_apt - self.first_apt) ** 2
-        numbers = np.unique(self.atomic_numbers)[::-1]
-        by_element = {
-            SYMBOLS[z]: float(np.sqrt(square[:, self.atomic_numbers == z].mean())) for z in numbers
-        }
-        return by_element | {"all": float(np.sqrt(square.mean()))}
+        change = np.swapaxes(self.second_apt - self.first_apt, 0, 1)
+        return rms_by_element(change, self.atomic_numbers)
 
     @property
     def largest(self) -> float:

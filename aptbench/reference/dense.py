@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive
 from aptbench.data.quantization import round_tensors
 from aptbench.data.system import SystemData, sum_rule_residual
 from aptbench.errors import AlignmentError, InputError, StoreError
@@ -261,11 +261,9 @@ def _write(path: Path, frames: Frames, identity: str, labels: DenseLabels) -> No
             got=labels.apt.shape,
             expected=(len(frames), frames.n_atoms, 3, 3),
         )
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"quality_{name}": column for name, column in labels.quality.items()}
-    arrays |= {"apt": labels.apt, "dipole": labels.dipole}
-    np.savez_compressed(buffer, positions_sha256=_digest(frames), labeller=identity, **arrays)
-    write_atomically(path, buffer.getvalue())
+    arrays: dict[str, Any] = {"positions_sha256": _digest(frames), "labeller": identity}
+    arrays |= {f"quality_{name}": column for name, column in labels.quality.items()}
+    write_archive(arrays | {"apt": labels.apt, "dipole": labels.dipole}, path)
 
 
 def _read(path: Path, frames: Frames, identity: str) -> DenseLabels | None:

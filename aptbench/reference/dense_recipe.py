@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from aptbench.atomic import write_atomically
+from aptbench.atomic import write_archive
 from aptbench.data.readers.xyz import atomic_numbers, read_blocks
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
@@ -309,9 +308,7 @@ def _run(
 def _save(path: Path, settings: str, chunk: Frames, energies: Array) -> None:
     assert chunk.velocities is not None
     arrays = {"positions": chunk.positions, "velocities": chunk.velocities, "energies": energies}
-    buffer = io.BytesIO()
-    np.savez(buffer, settings=settings, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+    write_archive({"settings": settings, **arrays}, path, compressed=False)
 
 
 def _load(path: Path, settings: str) -> tuple[Array, Array, Array]:

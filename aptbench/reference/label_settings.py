@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aptbench.errors import InputError
+from aptbench.json_file import faults
 from aptbench.reference.dense import DenseLabeller
 from aptbench.reference.theory import Theory
 
@@ -42,7 +43,7 @@ class LabelSettings(BaseModel):
         try:
             return type(self).model_validate(entries)
         except ValidationError as error:
-            raise InputError("A setting cannot have such a value.", got=error) from None
+            raise InputError("A setting cannot have such a value.", got=faults(error)) from None
 
     def labeller(self) -> DenseLabeller:
         """Return the labeller with these settings."""

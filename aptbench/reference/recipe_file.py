@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from aptbench.errors import InputError
+from aptbench.json_file import faults
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,12 +42,12 @@ def read_recipe(model: type[Model], path: Path) -> Model:
     try:
         return model.model_validate(_entries(path))
     except ValidationError as error:
-        raise InputError(f"The recipe {path} is not valid.", got=error) from None
+        raise InputError(f"The recipe {path} is not valid.", got=faults(error)) from None
 
 
 def _entries(path: Path) -> Any:
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.safe_load(Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(
             f"There is no recipe at {path}.", do="give the path of a recipe.yaml"

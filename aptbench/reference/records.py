@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import new_file
 from aptbench.conventions import VERSION
 from aptbench.errors import StoreError
 
@@ -75,29 +75,20 @@ class LabelRecord:
         """Write the record to an HDF5 file: complete under its name, or not there at all."""
         import h5py
 
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            with h5py.File(partial, "w", track_order=True) as file:
-                file.attrs["format"] = FORMAT
-                file.attrs["conventions"] = VERSION
-                file.attrs["frame"] = self.frame
-                file.attrs["time_fs"] = self.time
-                file.attrs["provenance"] = json.dumps(dict(self.provenance), sort_keys=True)
-                for name, unit in _UNITS.items():
-                    value = getattr(self, name)
-                    if value is None:
-                        continue
-                    data = file.create_dataset(
-                        name, data=value, compression="gzip", shuffle=True, track_times=False
-                    )
-                    data.attrs["units"] = unit
-            with open(partial, "rb") as handle:
-                os.fsync(handle.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with new_file(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["conventions"] = VERSION
+            file.attrs["frame"] = self.frame
+            file.attrs["time_fs"] = self.time
+            file.attrs["provenance"] = json.dumps(dict(self.provenance), sort_keys=True)
+            for name, unit in _UNITS.items():
+                value = getattr(self, name)
+                if value is None:
+                    continue
+                data = file.create_dataset(
+                    name, data=value, compression="gzip", shuffle=True, track_times=False
+                )
+                data.attrs["units"] = unit
 
     @classmethod
     def read(cls, path: Path) -> LabelRecord:
@@ -127,6 +118,10 @@ class LabelRecord:
                     provenance=json.loads(file.attrs["provenance"]),
                     **arrays,
                 )
+        except FileNotFoundError:
+            raise StoreError(
+                "There is no label record of this frame.", got=path, do="aptbench label"
+            ) from None
         except (OSError, KeyError) as error:
             raise StoreError(
                 f"The label record {path} cannot be read.",

@@ -3,7 +3,8 @@
 from aptbench.tasks.audit import SplitAudit, audit_split
 from aptbench.tasks.decorrelation import decorrelation_time
 from aptbench.tasks.leakage import audit_task
-from aptbench.tasks.split import Split, check_split, read_split, write_split
+from aptbench.tasks.split import Split, check_split, read_split
+from aptbench.tasks.split_file import write_split
 from aptbench.tasks.task import Task, available_splits, available_tasks, load_task
 from aptbench.tasks.time_blocks import time_block_split
 from aptbench.tasks.transfer import TransferSplit

@@ -15,7 +15,7 @@ from aptbench.atomic import write_atomically
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
 from aptbench.json_file import read_json
 from aptbench.tasks.environments import environment_vectors
-from aptbench.tasks.label_budget import nested_order
+from aptbench.tasks.subsets import nested_order
 from aptbench.tasks.task import Task
 
 if TYPE_CHECKING:

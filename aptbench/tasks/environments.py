@@ -20,9 +20,7 @@ DEGREE: Final = 3
 """Highest Legendre polynomial of the angle between two neighbours."""
 
 
-def environment_vectors(
-    frames: Frames, elements: Sequence[int] | None = None, cutoff: float = CUTOFF
-) -> Array:
+def environment_vectors(frames: Frames, elements: Sequence[int] | None = None) -> Array:
     r"""Return the power spectrum of the density of neighbours around each atom.
 
     Parameters
@@ -31,8 +29,6 @@ def environment_vectors(
     elements : sequence of int, optional
         Atomic numbers that have a density each, in this order; those of the frames if not given.
         Vectors can be compared if they are of the same elements.
-    cutoff : float
-        In angstrom.
 
     Returns
     -------
@@ -61,10 +57,10 @@ def environment_vectors(
     """
     numbers = frames.atomic_numbers
     kinds = np.unique(numbers) if elements is None else np.asarray(elements, int)
-    return np.stack([_of_frame(frames[k], kinds, cutoff) for k in range(len(frames))])
+    return np.stack([_of_frame(frames[k], kinds) for k in range(len(frames))])
 
 
-def _of_frame(frame: Frames, elements: npt.NDArray[np.int64], cutoff: float) -> Array:
+def _of_frame(frame: Frames, elements: npt.NDArray[np.int64]) -> Array:
     import vesin
     from scipy.sparse import csr_array
 
@@ -74,15 +70,15 @@ def _of_frame(frame: Frames, elements: npt.NDArray[np.int64], cutoff: float) -> 
         # far images lose digits in the neighbour search: bring every atom home first
         fractions = positions @ np.linalg.inv(cell)
         positions = (fractions - np.floor(fractions)) @ cell
-    search = vesin.NeighborList(cutoff=cutoff, full_list=True)
+    search = vesin.NeighborList(cutoff=CUTOFF, full_list=True)
     i, j, vectors = search.compute(
         points=np.ascontiguousarray(positions), box=cell, periodic=frame.periodic, quantities="ijD"
     )
     r = np.linalg.norm(vectors, axis=1)
     unit = vectors / r[:, None]
-    width = cutoff / N_RADIAL
+    width = CUTOFF / N_RADIAL
     centers = width * np.arange(1, N_RADIAL + 1)
-    weight = (1 + np.cos(np.pi * r / cutoff)) / 2 / (1 + (r / 2) ** 4)
+    weight = (1 + np.cos(np.pi * r / CUTOFF)) / 2 / (1 + (r / 2) ** 4)
     radial = weight[:, None] * np.exp(-(((r[:, None] - centers) / width) ** 2) / 2)
     directions = [np.ones((len(r), 1))]
     for _ in range(DEGREE):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from aptbench.atomic import write_atomically
 from aptbench.data import root
 from aptbench.errors import AlignmentError, InputError
+from aptbench.json_file import faults
 from aptbench.metrics import METRICS
 from aptbench.tasks.spectrum_reference import read_spectrum_reference, reference_path
 from aptbench.tasks.task import Task
@@ -81,12 +82,12 @@ class FrozenTask(BaseModel):
 Frozen = Mapping[str, FrozenTask]
 """Released tasks by identity, as in ``water/iid@2``."""
 
-_FILE = TypeAdapter(dict[str, FrozenTask])
+_FILE = TypeAdapter(dict[Annotated[str, Field(pattern=r"^[^/@]+/[^/@]+@[0-9]+$")], FrozenTask])
 
 
-def frozen_path() -> Path:
-    """Return where the released tasks of the project are kept."""
-    return root() / "leaderboard" / "tasks.json"
+def frozen_path(project: Path | None = None) -> Path:
+    """Return where the released tasks of a project, this one if None, are kept."""
+    return (project or root()) / "leaderboard" / "tasks.json"
 
 
 def read_frozen(path: str | Path) -> dict[str, FrozenTask]:
@@ -101,13 +102,24 @@ def read_frozen(path: str | Path) -> dict[str, FrozenTask]:
     if not path.is_file():
         return {}
     try:
-        return _FILE.validate_json(path.read_text(encoding="utf-8"))
+        return _FILE.validate_json(path.read_bytes())
     except ValidationError as error:
-        fault = error.errors()[0]
         raise InputError(
-            f"The file of released tasks {path} is damaged.",
-            got=f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}",
+            f"The file of released tasks {path} is damaged.", got=faults(error)
         ) from None
+
+
+def latest_versions(identities: Iterable[str]) -> dict[str, int]:
+    """Return the highest version of every task.
+
+    >>> latest_versions(["water/iid@2", "water/iid@10", "ice/few@1"])
+    {'water/iid': 10, 'ice/few': 1}
+    """
+    latest: dict[str, int] = {}
+    for identity in identities:
+        name, _, version = identity.partition("@")
+        latest[name] = max(int(version), latest.get(name, 0))
+    return latest
 
 
 def check_frozen(frozen: Frozen, now: Frozen, what: str = "The released task") -> None:
@@ -118,7 +130,7 @@ def check_frozen(frozen: Frozen, now: Frozen, what: str = "The released task") -
     frozen : mapping of str to FrozenTask
         As they were released.
     now : mapping of str to FrozenTask
-        As they are now; a task that is not in it is not compared, because an earlier version lives
+        As they are now; a version that is not in it is not compared, because an earlier one lives
         on in the release that had it.
     what : str
         Begins the message.
@@ -126,8 +138,17 @@ def check_frozen(frozen: Frozen, now: Frozen, what: str = "The released task") -
     Raises
     ------
     AlignmentError
-        If one is not the same.
+        If one is not the same, or is replaced by an earlier version.
     """
+    latest, latest_now = latest_versions(frozen), latest_versions(now)
+    for name in sorted(set(latest) & set(latest_now)):
+        if latest_now[name] < latest[name]:
+            raise AlignmentError(
+                f"{what} {name}@{latest[name]} is replaced by an earlier version.",
+                got=f"{name}@{latest_now[name]}",
+                expected=f"{name}@{latest[name]}, or a higher version",
+                do="restore it, or give what is new a higher version",
+            )
     for identity in sorted(set(frozen) & set(now)):
         changed = frozen[identity].differences(now[identity])
         if changed:

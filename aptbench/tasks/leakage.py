@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from aptbench.atomic import write_atomically
 from aptbench.errors import InputError
+from aptbench.json_file import read_json
 from aptbench.tasks.audit import audit_split
 from aptbench.tasks.decorrelation import decorrelation_time
 from aptbench.tasks.duplicates import EXACT, NEAR, find_duplicates
@@ -234,18 +235,7 @@ def read_record(path: str | Path, kind: type[Any]) -> Any:
     InputError
         If the file is absent or does not have the fields of the record.
     """
-    path = Path(path)
-    try:
-        return kind.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("There is no such audit.", got=path, do="aptbench audit") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(
-            f"The audit {path} is not valid.",
-            got=f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}",
-            do="aptbench audit",
-        ) from None
+    return read_json(kind, path, "audit", "aptbench audit")
 
 
 def write_record(record: Record, path: str | Path) -> Path:

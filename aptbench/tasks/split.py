@@ -16,8 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from aptbench.atomic import write_atomically
-from aptbench.errors import AlignmentError, InputError
+from aptbench.errors import AlignmentError
 from aptbench.json_file import read_json
 from aptbench.tasks.audit import audit_split
 
@@ -99,26 +98,6 @@ def read_split(path: str | Path) -> Split:
     return read_json(
         Split, path, "split file", "write one with: aptbench split DATASET --name NAME"
     )
-
-
-def write_split(split: Split, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write a split file atomically and return its path.
-
-    Raises
-    ------
-    InputError
-        If the file exists with another content, its version is not lower, and ``overwrite`` is
-        false: tasks are frozen.
-    """
-    path = Path(path)
-    old = read_split(path) if path.exists() and not overwrite else None
-    if old is not None and old != split and old.version >= split.version:
-        raise InputError(
-            f"The split file {path} exists and says something else.",
-            do=f"a released split is never edited: pass --version {old.version + 1} or a new "
-            "--name; --force is for one that was never released",
-        )
-    return write_atomically(path, split.model_dump_json(indent=2) + "\n")
 
 
 def check_split(split: Split, dataset: Dataset) -> None:

@@ -16,8 +16,6 @@ from pydantic import (
     PlainSerializer,
 )
 
-from aptbench.atomic import write_atomically
-from aptbench.errors import InputError
 from aptbench.json_file import read_json
 
 Axis = Literal[
@@ -208,23 +206,3 @@ def read_transfer(path: str | Path) -> TransferSplit:
         If the file is absent, is not JSON, or does not have the fields of `TransferSplit`.
     """
     return read_json(TransferSplit, path, "transfer split", "write one with: aptbench transfer")
-
-
-def write_transfer(transfer: TransferSplit, path: str | Path, *, overwrite: bool = False) -> Path:
-    """Write the file of a transfer split atomically and return its path.
-
-    Raises
-    ------
-    InputError
-        If the file exists with another content, its version is not lower, and ``overwrite`` is
-        false: tasks are frozen.
-    """
-    path = Path(path)
-    old = read_transfer(path) if path.exists() and not overwrite else None
-    if old is not None and old != transfer and old.version >= transfer.version:
-        raise InputError(
-            f"The transfer split {path} exists and says something else.",
-            do=f"a released split is never edited: pass --version {old.version + 1} or a new "
-            "--name; --force is for one that was never released",
-        )
-    return write_atomically(path, transfer.model_dump_json(indent=2) + "\n")

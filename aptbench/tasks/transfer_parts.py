@@ -122,11 +122,20 @@ def labels_to_test(
 
     Raises
     ------
+    InputError
+        If the target is a split.
     UnknownNameError
         If there is no such data set or system.
     """
     from aptbench.data import open_dataset
 
+    if "/" in target:
+        raise InputError(
+            "What is tested is a data set, not a split.",
+            got=target,
+            expected="DATASET, or DATASET:SYSTEM,SYSTEM",
+            do="--adapt DATASET/SPLIT trains on a few labels of a split too, and tests on its test",
+        )
     name, systems = _names(target)
     dataset = open_dataset(name)
     labels = {

@@ -73,6 +73,23 @@ def test_help_is_quick_because_nothing_heavy_is_imported(tmp_path: Path) -> None
         assert command in done.stdout
 
 
+def test_the_commands_are_listed_by_panel_and_alphabet(program: Program) -> None:
+    import re
+
+    import typer
+
+    from aptbench.cli.main import build_app
+    from aptbench.cli.panels import PANELS
+
+    group = typer.main.get_command(build_app())
+    commands = [(str(c.rich_help_panel), n) for n, c in group.commands.items()]  # type: ignore[attr-defined]
+    assert {panel for panel, _ in commands} == set(PANELS)
+    wanted = sorted(commands, key=lambda one: (PANELS.index(one[0]), one[1]))
+    text = program("--help").stdout
+    assert re.findall(r"^╭─ (.+?) ─", text, re.MULTILINE)[1:] == list(PANELS)
+    assert re.findall(r"^│ ([a-z][a-z-]*)  ", text, re.MULTILINE) == [name for _, name in wanted]
+
+
 def test_version_and_environment(program: Program) -> None:
     import aptbench
 

@@ -10,8 +10,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from aptbench.data import SystemData, verify
-from aptbench.data.conversion import convert, read_source, with_trajectory
-from aptbench.data.plausibility import check_charges, check_labels, check_sum_rule
+from aptbench.data.conversion import check_labels, convert, read_source, with_trajectory
+from aptbench.data.lint_labels import check_acoustic_sum
+from aptbench.data.plausibility import check_charges
 from aptbench.data.readers.extended_xyz import write_extended_xyz
 from aptbench.errors import InputError, UnknownNameError
 from aptbench.frames import Frames, LabelledFrames
@@ -58,13 +59,17 @@ def outcomes(labelled: LabelledFrames) -> dict[str, str]:
 
 
 def test_sound_labels_pass():
-    assert outcomes(model_water()) == {"charges": "pass", "sum_rule": "pass", "index_order": "pass"}
+    assert outcomes(model_water()) == {
+        "charges": "pass",
+        "acoustic_sum": "pass",
+        "index_order": "pass",
+    }
 
 
 def test_a_wrong_index_order_is_flagged():
     water = model_water()
     swapped = LabelledFrames(water.frames, np.swapaxes(water.apt, -1, -2))
-    assert outcomes(swapped) == {"charges": "pass", "sum_rule": "pass", "index_order": "fail"}
+    assert outcomes(swapped) == {"charges": "pass", "acoustic_sum": "pass", "index_order": "fail"}
 
 
 @pytest.mark.parametrize(
@@ -87,9 +92,23 @@ def test_a_missing_atom_is_flagged():
     frames = Frames(
         water.frames.atomic_numbers[1:], water.frames.positions[:, 1:], water.frames.cell
     )
-    finding = check_sum_rule(LabelledFrames(frames, water.apt[:, 1:]))
-    assert finding.outcome == "fail"
+    _, finding, _ = check_labels(LabelledFrames(frames, water.apt[:, 1:]))
+    assert (finding.check, finding.outcome) == ("acoustic_sum", "fail")
     assert "missing atoms" in str(finding.advice)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(0.004, "pass"), (0.006, "unknown"), (0.019, "unknown"), (0.021, "fail")]
+)
+def test_the_acoustic_sum_has_the_limit_of_lint_and_rough_labels_are_written(error, outcome):
+    water = model_water()
+    wrong = water.apt + error / np.sqrt(water.frames.n_atoms)
+    labelled = LabelledFrames(water.frames, wrong)
+    _, finding, _ = check_labels(labelled)
+    judged = check_acoustic_sum(labelled)
+    assert (finding.check, finding.outcome) == (judged.check, outcome)
+    assert (finding.message, finding.advice) == (judged.message, judged.advice)
+    assert "limit 0.035" in finding.message
 
 
 def test_a_failed_check_writes_nothing_unless_forced(tmp_path, attrs):
@@ -179,7 +198,8 @@ def test_runs_of_espresso_to_store(tmp_path, attrs):
     system = read_source(ESPRESSO, "espresso", isolated=True, atoms_per_molecule=3)
     done = convert(system, tmp_path / "a.zarr", attrs)
     assert done.ok
-    assert [finding.outcome for finding in done.findings] == ["pass"] * 3
+    # ph.x was asked for no sum rule, and the grid is coarse
+    assert [finding.outcome for finding in done.findings] == ["pass", "unknown", "pass"]
     turned = read_source(ESPRESSO, "espresso", isolated=True, order="disp,pol")
     refused = convert(turned, tmp_path / "b.zarr", attrs)
     assert [finding.check for finding in refused.findings if not finding.ok] == ["index_order"]
@@ -223,6 +243,6 @@ def test_published_water_is_recognised_in_the_right_order_only(tmp_path):
         labelled = LabelledFrames(system.frames, system.apt)
         assert outcomes(labelled) == {
             "charges": "pass",
-            "sum_rule": "pass",
+            "acoustic_sum": "unknown",
             "index_order": outcome,
         }

@@ -25,7 +25,7 @@ import yaml
 from aptbench.data import Dataset, SystemData, verify, write_dataset
 from aptbench.data.packed import pack_store
 from aptbench.data.versioning import Level, compare_versions
-from aptbench.tasks.split import Split, write_split
+from aptbench.tasks import Split, write_split
 from tests.data.conftest import ATTRS, random_system
 from tests.data.test_dvc import Shell
 

@@ -236,3 +236,20 @@ def test_open_dataset_takes_a_path(write):
     path = write().path
     assert isinstance(open_dataset(path), Dataset)
     assert open_dataset(str(path)).name == "tiny"
+
+
+def test_what_is_no_store_is_never_replaced(tmp_path, attrs, system):
+    folder, file = tmp_path / "keep", tmp_path / "file"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years")
+    file.write_text("years")
+    for path in (folder, file):
+        with pytest.raises(StoreError, match="is no store, so it is not replaced"):
+            write_dataset(path, {"s": system}, attrs, overwrite=True)
+    assert [(folder / "thesis.tex").read_text(), file.read_text()] == ["years", "years"]
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a b"])
+def test_a_name_that_is_no_folder_is_refused(tmp_path, attrs, system, name):
+    with pytest.raises(InputError, match="'name' of the data set"):
+        write_dataset(tmp_path / "a.zarr", {"s": system}, attrs | {"name": name})

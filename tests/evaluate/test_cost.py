@@ -24,6 +24,7 @@ from aptbench.evaluate.cost import (
     measurement_identity,
     model_cost,
 )
+from aptbench.models.adapters.worker import write_frames
 
 MODEL = """
 import numpy as np
@@ -134,9 +135,7 @@ def test_the_identity_follows_frames_and_threads(
 def test_the_program_answers_in_json(
     frames: Frames, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from aptbench.evaluate.cost import _write_frames
-
-    _write_frames(frames[:2], tmp_path / "f.npz")
+    write_frames(frames[:2], tmp_path / "f.npz")
     assert main([str(folder(tmp_path / "m")), str(tmp_path / "f.npz")]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (answer["frames"], answer["atoms"]) == (2, 4)

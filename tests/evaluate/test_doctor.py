@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from aptbench import Frames
 from aptbench.cli.main import build_app
-from aptbench.data import Dataset, open_dataset
+from aptbench.data import Dataset, SystemData, open_dataset, write_dataset
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate import Predictions
 from aptbench.evaluate.doctor import Diagnosis, examine_file, examine_model, validation_labels
+from aptbench.evaluate.predictions import write_task_predictions
 from aptbench.models import load_model
 from aptbench.tasks import Task, load_task
+from aptbench.tasks.transfer import LabelSet, TransferSplit, transfer_path
 
 BULK = "bulk"
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +85,121 @@ def test_a_model_that_breaks_symmetry_is_told_so(task: Task, dataset: Dataset) -
 
     found = examine_model(task, dataset, Skewed())
     assert severities(found)["proper rotation"] == "error"
+
+
+class Charged:
+    """Charges that depend on the element only."""
+
+    name = "charged"
+
+    def predict(self, frames):
+        charge = np.where(frames.atomic_numbers == 1, 0.4, -0.8)
+        return np.tile(charge[:, None, None] * np.eye(3), (len(frames), 1, 1, 1))
+
+
+def training(task: Task, dataset: Dataset, **attributes: object) -> tuple[str, str]:
+    model = Charged()
+    vars(model).update(attributes)
+    one = examine_model(task, dataset, model).findings[-1]
+    assert one.what == "training"
+    return one.severity, f"{one.words} {one.do}"
+
+
+def test_a_model_is_asked_for_weights_only_if_it_has_some(task: Task, dataset: Dataset) -> None:
+    assert training(task, dataset, n_parameters=0) == ("ok", "not trained ")
+    severity, said = training(task, dataset)
+    assert severity == "advice"
+    assert "n_parameters = 0" in said
+    assert "weights" not in said
+    severity, said = training(task, dataset, fitted=False)
+    assert severity == "error"
+    assert "no weights" in said
+    severity, said = training(task, dataset, n_parameters=2)
+    assert severity == "advice"
+    assert "carry no record of their training" in said
+
+
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A task of four triatomic systems, whose labels are charges with noise of its own size."""
+    monkeypatch.setenv("APTBENCH_ROOT", str(tmp_path))
+    rng, systems = np.random.default_rng(0), {}
+    for name, heavy, noise in (
+        ("h2o", 8, 0.5),
+        ("h2s", 16, 0.04),
+        ("h2se", 34, 0.08),
+        ("h2te", 52, 0.6),
+    ):
+        charge = np.array([-0.4, 0.2, 0.2])[:, None, None] * np.eye(3)
+        positions = [[0, 0, 0], [1, 0, 0], [0, 1, 0]] + 0.1 * rng.normal(size=(6, 3, 3))
+        systems[name] = SystemData(
+            Frames([heavy, 1, 1], positions, molecule=[0, 0, 0]),
+            np.arange(6),
+            charge + noise * rng.normal(size=(6, 3, 3, 3)),
+        )
+    attrs = {"name": "few", "version": "0.1.0", "title": "synthetic", "license": "CC0-1.0"}
+    write_dataset(tmp_path / "datasets" / "few" / "few.zarr", systems, attrs)
+
+    def part(*labels: int) -> tuple[LabelSet, ...]:
+        hashed, chosen = open_dataset("few").content_hash, dict.fromkeys(systems, labels)
+        return (LabelSet(dataset="few", content_hash=hashed, labels=chosen),)
+
+    split = TransferSplit(
+        name="all",
+        dataset="few",
+        axis="molecules-left-out",
+        train=part(0, 1, 2),
+        validation=part(3, 4),
+        test=part(5),
+        rule="by hand",
+    )
+    path = transfer_path("few", "all")
+    path.parent.mkdir()
+    path.write_text(split.model_dump_json())
+    return load_task("few/all")
+
+
+def test_what_several_systems_have_is_told_once(several: Task) -> None:
+    found = examine_model(several, open_dataset("few"), Charged())
+    what = {one.what: one for one in found.findings}
+    error = what["error in 4 of 4 systems, worst in h2s"]
+    assert "times what the mean charge of each element leaves." in error.words
+    assert error.do.startswith("a model that has learned something")
+    assert "convention in 4 of 4 systems" in what
+
+    class Ignorant(Charged):
+        def predict(self, frames):
+            if frames.atomic_numbers[0] in (8, 16):
+                raise InputError("This element is not known.", do="train on it")
+            return super().predict(frames)
+
+    found = examine_model(several, open_dataset("few"), Ignorant())
+    what = {one.what: one for one in found.findings}
+    assert what["prediction in 2 of 4 systems, such as h2o"].do == "train on it"
+    assert "error in 2 of 4 systems, worst in h2se" in what
+
+
+def test_one_convention_of_several_systems_is_told_once(several: Task, tmp_path: Path) -> None:
+    truth = {}
+    for system, labels in validation_labels(several).items():
+        at = open_dataset("few").label_frames(system)[list(several.labels_of("validation")[system])]
+        sign = 1.0 if system == "h2te" else -1.0
+        truth[system] = Predictions(sign * labels.apt, at, labels.frames.atomic_numbers)
+    path = write_task_predictions(truth, tmp_path / "mine.npz")
+    found = examine_file(several, path)
+    errors = [one for one in found.findings if one.severity == "error"]
+    assert [one.what for one in errors] == ["convention in 3 of 4 systems, worst in h2o"]
+    assert errors[0].do == "use P = dM/dR = +dF/dE"
+    assert "convention of h2te" in [one.what for one in found.findings]
+
+
+def test_the_command_counts_labels_and_systems(several: Task) -> None:
+    result = CliRunner().invoke(
+        build_app(), ["doctor", "few/all", "--model", str(REPOSITORY / "baselines/point-charges")]
+    )
+    assert result.output.startswith(
+        "point-charges on few/all@1; outside the test: 8 labels of 4 systems\n"
+    )
 
 
 def test_the_labels_of_the_test_are_never_read(

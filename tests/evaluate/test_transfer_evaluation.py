@@ -16,8 +16,8 @@ from aptbench.evaluate.archive import archive_evaluation, archived_results
 from aptbench.evaluate.predictions import read_task_predictions, write_task_predictions
 from aptbench.evaluate.scoring import score_predictions
 from aptbench.evaluate.training_record import training_record
-from aptbench.tasks import Task, available_splits, available_tasks, load_task
-from aptbench.tasks.transfer import LabelSet, TransferSplit, transfer_path, write_transfer
+from aptbench.tasks import Task, available_splits, available_tasks, load_task, write_split
+from aptbench.tasks.transfer import LabelSet, TransferSplit, transfer_path
 
 MOLECULES = {"h2o": [8, 1, 1], "nh3": [7, 1, 1, 1], "ch4": [6, 1, 1, 1, 1]}
 
@@ -54,7 +54,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
         test=part(nh3=[0, 2, 4], ch4=[1, 5]),
         rule="by hand",
     )
-    write_transfer(made, transfer_path("few", "others"))
+    write_split(made, transfer_path("few", "others"))
     return load_task("few/others")
 
 

@@ -11,8 +11,9 @@ import pytest
 from aptbench import Frames, LabelledFrames
 from aptbench.errors import InputError, StoreError
 from aptbench.models import check_model
-from aptbench.models.integrability import integrability_residual
 from aptbench.models.polarization import PolarizationModel
+from aptbench.models.properties import Subject, curl
+from aptbench.models.protocol import APTModel
 
 SMALL = {"density": {"cutoff": 4.0, "radial": 5}, "network": {"channels": 5, "output_scale": 1.0}}
 
@@ -67,25 +68,16 @@ def test_exact_properties(fitted: PolarizationModel, synthetic_labels: LabelledF
 def test_only_this_model_is_integrable(
     fitted: PolarizationModel, synthetic_labels: LabelledFrames
 ) -> None:
-    frame = synthetic_labels.frames[0]
-
     class NotAGradient:
         def predict(self, frames: Frames) -> np.ndarray:
             apt = fitted.predict(frames)
             return apt @ apt
 
-    assert integrability_residual(fitted, frame, pairs=4) < 0.05
-    assert integrability_residual(NotAGradient(), frame, pairs=4) > 0.2
+    def curl_of(model: APTModel) -> float:
+        frame = synthetic_labels.frames[0]
+        return curl(Subject(model, frame, "model", np.random.default_rng(0)))
 
-
-def test_integrability_needs_a_change(synthetic_labels: LabelledFrames) -> None:
-    from aptbench.models.constant import ConstantCharge
-
-    frame = synthetic_labels.frames[0]
-    with pytest.raises(InputError, match="cannot be measured"):
-        integrability_residual(ConstantCharge({"O": -0.8, "H": 0.4}), frame)
-    with pytest.raises(InputError, match="cannot be made"):
-        integrability_residual(ConstantCharge({"O": -0.8, "H": 0.4}), frame, step=0.0)
+    assert curl_of(fitted) < 0.05 * curl_of(NotAGradient())
 
 
 def test_the_derivative_of_the_density() -> None:

@@ -21,7 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(folder: Path, text: str) -> Path:
     folder.mkdir(parents=True)
-    (folder / "model.yaml").write_text(text)
+    (folder / "model.yaml").write_bytes(text.encode(errors="surrogateescape"))
     return folder
 
 
@@ -47,6 +47,7 @@ def test_missing_path_lists_the_names(project: Path) -> None:
     ("text", "message"),
     [
         ("[", "not YAML"),
+        ("name: \udcff\udcfe\0", "not YAML"),
         ("name: mine", "title: Field required"),
         (GOOD + "score: 0.1\n", "score: Extra inputs"),
         (GOOD.replace("constant:", "constant."), "class: String should match"),

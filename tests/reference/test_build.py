@@ -9,7 +9,7 @@ import pytest
 
 from aptbench import Frames
 from aptbench.data import verify, write_dataset
-from aptbench.errors import AlignmentError, InputError
+from aptbench.errors import AlignmentError, InputError, StoreError
 from aptbench.reference.build import build
 from aptbench.reference.recipe import Labelling, Recipe
 from aptbench.reference.records import LabelRecord, record_path
@@ -96,3 +96,19 @@ def test_record_of_a_frame_that_is_not_in_the_recipe_waits(plan, sampled, record
 def test_no_records(plan, sampled, tmp_path):
     with pytest.raises(InputError, match="aptbench label"):
         build(plan, sampled, tmp_path / "records", tmp_path / "tiny.zarr")
+
+
+def test_a_folder_that_is_no_store_is_kept(plan, sampled, record, tmp_path):
+    record.write(record_path(tmp_path / "records", 3))
+    keep = tmp_path / "keep"
+    keep.mkdir()
+    (keep / "thesis.tex").write_text("years")
+    with pytest.raises(StoreError, match="no store"):
+        build(plan, sampled, tmp_path / "records", keep)
+    assert (keep / "thesis.tex").read_text() == "years"
+
+
+def test_an_absent_record_is_told(tmp_path):
+    with pytest.raises(StoreError, match="no label record of this frame") as caught:
+        LabelRecord.read(record_path(tmp_path, 3))
+    assert caught.value.do == "aptbench label"

@@ -17,7 +17,7 @@ from aptbench.tasks.data_selection import (
     select,
     write_selection,
 )
-from aptbench.tasks.label_budget import nested_order
+from aptbench.tasks.subsets import nested_order
 
 TRAIN = (1, 2, 4, 5, 7, 9)
 TIMES = 10.0 * np.array(TRAIN)

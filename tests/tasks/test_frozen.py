@@ -76,20 +76,21 @@ def test_nothing_of_it_may_change(frozen: FrozenTask, field: str) -> None:
     other = {"data": {"synthetic-water": "x"}, "test": {"bulk": 3}, "protocol": "ir@9", "axis": "a"}
     changed = frozen.model_copy(update={field: other[field]})
     with pytest.raises(AlignmentError, match=field):
-        check_frozen({"t": frozen}, {"t": changed})
+        check_frozen({"a/t@1": frozen}, {"a/t@1": changed})
 
 
 def test_a_new_metric_is_no_change_but_another_version_is(frozen: FrozenTask) -> None:
     check_frozen(
-        {"t": frozen}, {"t": frozen.model_copy(update={"metrics": {**frozen.metrics, "new": 1}})}
+        {"a/t@1": frozen},
+        {"a/t@1": frozen.model_copy(update={"metrics": {**frozen.metrics, "new": 1}})},
     )
     with pytest.raises(AlignmentError, match="metrics"):
         check_frozen(
-            {"t": frozen},
-            {"t": frozen.model_copy(update={"metrics": {**frozen.metrics, "rmse": 2}})},
+            {"a/t@1": frozen},
+            {"a/t@1": frozen.model_copy(update={"metrics": {**frozen.metrics, "rmse": 2}})},
         )
     with pytest.raises(AlignmentError, match="metrics"):
-        check_frozen({"t": frozen}, {"t": frozen.model_copy(update={"metrics": {}})})
+        check_frozen({"a/t@1": frozen}, {"a/t@1": frozen.model_copy(update={"metrics": {}})})
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
@@ -97,4 +98,28 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     assert read_frozen(path) == {}
     path.write_text(json.dumps({"water/iid@1": {"rank": 1}}))
     with pytest.raises(InputError, match=r"tasks\.json"):
+        read_frozen(path)
+
+
+def test_an_earlier_version_replaces_no_released_one(frozen: FrozenTask, tmp_path: Path) -> None:
+    path, name = tmp_path / "tasks.json", "synthetic-water/iid"
+    freeze({f"{name}@9": frozen}, path)
+    freeze({f"{name}@10": frozen}, path)
+    released = read_frozen(path)
+    check_frozen(released, {f"{name}@11": frozen})
+    check_frozen(released, released)
+    check_frozen(released, {})  # it lives on in an earlier release
+    for version in (1, 9):
+        with pytest.raises(AlignmentError, match=f"{name}@10 is replaced"):
+            freeze({f"{name}@{version}": frozen}, path)
+    assert read_frozen(path) == released
+
+
+def test_a_binary_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.json"
+    path.write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(InputError, match=r"tasks\.json is damaged"):
+        read_frozen(path)
+    path.write_text('{"water": {}}')
+    with pytest.raises(InputError, match="water"):
         read_frozen(path)

@@ -7,14 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aptbench.errors import InputError
-from aptbench.tasks import Split, Task, read_split, write_split
-from aptbench.tasks.label_budget import labels_of_budget
-from aptbench.tasks.subsets import default_budgets, label_subsets
+from aptbench.tasks import Split, read_split, write_split
+from aptbench.tasks.subsets import default_budgets, label_subsets, nested_order
 
 
 def make(n_train: int = 6, **changes: object) -> Split:
@@ -35,9 +34,7 @@ def make(n_train: int = 6, **changes: object) -> Split:
     st.lists(st.integers(0, 10**6), min_size=2, max_size=15, unique=True),
     st.sets(st.integers(1, 14), min_size=1),
 )
-def test_subsets_are_nested_and_those_of_the_learning_curve(
-    times: list[int], budgets: set[int]
-) -> None:
+def test_subsets_are_nested(times: list[int], budgets: set[int]) -> None:
     split = make(len(times) - 1)
     wanted = sorted(n for n in budgets if n < len(times)) or [1]
     found = label_subsets(split, times, wanted)
@@ -45,9 +42,6 @@ def test_subsets_are_nested_and_those_of_the_learning_curve(
     for small, large in pairwise(found):
         assert set(small.labels) < set(large.labels)
         assert small.farthest_fs >= large.farthest_fs
-    task = Task("d/iid", 1, split)
-    for one in found:
-        assert one.labels == labels_of_budget(task, times, one.n_labels)
 
 
 def test_budgets_of_the_file_are_used_and_do_not_touch_its_hash(tmp_path) -> None:
@@ -72,6 +66,33 @@ def test_budgets_that_do_not_rise_or_do_not_fit(budgets: tuple[int, ...]) -> Non
         make(budgets=budgets)
 
 
-def test_a_budget_that_does_not_exist() -> None:
+@pytest.mark.parametrize("budget", [0, 7])
+def test_a_budget_that_does_not_exist(budget: int) -> None:
     with pytest.raises(InputError, match="no such budget"):
-        label_subsets(make(), np.arange(7.0), [7])
+        label_subsets(make(), np.arange(7.0), [budget])
+
+
+def test_the_labels_of_a_budget() -> None:
+    times = [0.0, 400.0, 900.0, 1400.0, 1900.0, 2400.0, 2900.0]
+    # 1400 fs is nearest to the middle of 0 to 2400 fs, then come the two ends
+    (three,) = label_subsets(make(), times, [3])
+    assert three.labels == (0, 3, 5)
+
+
+def test_five_labels_in_a_row() -> None:
+    assert nested_order([0.0, 1.0, 2.0, 3.0, 4.0]) == (2, 0, 4, 1, 3)
+    assert nested_order([7.0]) == (0,)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=12, unique=True), st.randoms())
+def test_order_is_complete_and_follows_from_times_alone(times, random) -> None:
+    order = nested_order(times)
+    assert sorted(order) == list(range(len(times)))
+    shuffled = random.sample(times, len(times))
+    assert [shuffled[k] for k in nested_order(shuffled)] == [times[k] for k in order]
+
+
+def test_times_that_are_none() -> None:
+    with pytest.raises(InputError, match="cannot be ordered"):
+        nested_order([0.0, np.nan])

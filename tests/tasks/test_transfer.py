@@ -20,7 +20,6 @@ from aptbench.tasks.transfer import (
     pack_labels,
     read_transfer,
     unpack_labels,
-    write_transfer,
 )
 from aptbench.tasks.transfer_audit import audit_transfer
 from aptbench.tasks.transfer_check import check_transfer
@@ -101,7 +100,7 @@ def test_labels_survive_their_short_form(some: list[int], step: int) -> None:
 def test_a_sound_split_passes_and_survives_the_file(datasets, tmp_path: Path) -> None:
     split = make(datasets)
     check_transfer(split, datasets)
-    path = write_transfer(split, tmp_path / "transfers" / "t.json")
+    path = write_split(split, tmp_path / "transfers" / "t.json")
     assert json.loads(path.read_text())["test"][0]["labels"] == {"h2o": "0:19:2"}
     assert read_transfer(path) == split
     assert read_transfer(path).hash == split.hash
@@ -114,7 +113,7 @@ def test_a_sound_split_passes_and_survives_the_file(datasets, tmp_path: Path) ->
     ):
         assert make(datasets, **changes).hash != split.hash
     with pytest.raises(InputError, match="--force"):
-        write_transfer(make(datasets, validation=[]), path)
+        write_split(make(datasets, validation=[]), path)
 
 
 def test_unsound_splits_are_refused(datasets) -> None:

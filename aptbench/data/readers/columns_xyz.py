@@ -20,7 +20,6 @@ def read_columns_xyz(
     cell: npt.ArrayLike | None,
     apt_unit: str = "e",
     length_unit: str = "angstrom",
-    molecule: npt.ArrayLike | None = None,
     total_charge: float = 0.0,
 ) -> LabelledFrames:
     """Read rows ``symbol x y z`` and nine tensor components, one xyz block a frame.
@@ -36,8 +35,8 @@ def read_columns_xyz(
         In angstrom; it is not in the file. None for an isolated system.
     apt_unit, length_unit : str
         Units of the file.
-    molecule, total_charge
-        As in `Frames`.
+    total_charge : float
+        In e.
 
     Returns
     -------
@@ -69,7 +68,6 @@ def read_columns_xyz(
         atomic_numbers(symbols),
         array[:, :, :3] * length,
         None if cell is None else np.asarray(cell, float),
-        molecule=None if molecule is None else np.asarray(molecule, int),
         total_charge=total_charge,
     )
     return LabelledFrames(frames, to_pol_disp(array[:, :, 3:], order) * scale)

@@ -41,7 +41,6 @@ def read_cp2k_labels(
     cell: npt.ArrayLike | None = None,
     periodic: bool = True,
     sign: float = 1.0,
-    molecule: npt.ArrayLike | None = None,
     total_charge: float = 0.0,
 ) -> SystemData:
     """Read one label a folder from the outputs of finite-field runs.
@@ -61,8 +60,8 @@ def read_cp2k_labels(
         False for runs without a cell; ``cell`` is then ignored.
     sign : float
         -1 for methods whose field has the opposite sign (GFN1-xTB), see `finite_field_apt`.
-    molecule, total_charge
-        As in `Frames`.
+    total_charge : float
+        In e.
 
     Returns
     -------
@@ -142,7 +141,6 @@ def read_cp2k_labels(
         atomic_numbers(symbols),
         np.stack(positions),
         None if not periodic else np.stack(cells) if cell is None else np.asarray(cell, float),
-        molecule=None if molecule is None else np.asarray(molecule, int),
         total_charge=total_charge,
     )
     return SystemData(

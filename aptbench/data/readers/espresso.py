@@ -53,7 +53,6 @@ def read_espresso_labels(
     order: str | None = None,
     cell: npt.ArrayLike | None = None,
     periodic: bool = True,
-    molecule: npt.ArrayLike | None = None,
     total_charge: float = 0.0,
 ) -> SystemData:
     """Read one label a run of ``ph.x`` (``epsil = .true.`` at Gamma).
@@ -70,8 +69,8 @@ def read_espresso_labels(
         In angstrom; if None it is that of the files.
     periodic : bool
         False for a molecule in a box of vacuum, see `stack_runs`.
-    molecule, total_charge
-        As in `Frames`.
+    total_charge : float
+        In e.
 
     Returns
     -------
@@ -104,7 +103,6 @@ def read_espresso_labels(
     return stack_runs(
         (_read(path, order, cell) for path in files),
         periodic=periodic,
-        molecule=molecule,
         total_charge=total_charge,
         provenance={"method": "effective charges of ph.x, no sum rule applied"},
     )

@@ -6,9 +6,7 @@ wrote state them in their comment lines, and a contradiction is an error.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.atomic import new_file
 from aptbench.conventions import to_pol_disp
 from aptbench.data.readers.xyz import XYZBlock, atomic_numbers, read_blocks, same_atoms
 from aptbench.elements import SYMBOLS, standard_masses
@@ -53,7 +52,6 @@ def read_extended_xyz(
     apt_unit: str = "e",
     length_unit: str = "angstrom",
     velocity_unit: str | None = None,
-    dipole_unit: str = "e angstrom",
 ) -> LabelledFrames:
     """Read frames with tensors from an extended xyz file.
 
@@ -63,8 +61,9 @@ def read_extended_xyz(
     order : {"pol,disp", "disp,pol"}
         Meaning of (row, column) of the nine tensor columns, read row by row; there is no default.
         The property has one of the names in `APT_NAMES`, for example ``apt:R:9``.
-    apt_unit, length_unit, dipole_unit : str
-        Units of the file; ``length_unit`` is also that of the cell (``Lattice``).
+    apt_unit, length_unit : str
+        Units of the file; ``length_unit`` is also that of the cell (``Lattice``). A dipole is in
+        e angstrom.
     velocity_unit : str, optional
         Needed if the file has velocities (`VELOCITY_NAMES`); ``momenta`` are in ASE's unit.
 
@@ -86,8 +85,8 @@ def read_extended_xyz(
         If a unit is unknown, or velocities have none.
     """
     to_pol_disp(np.zeros(9), order)
-    stated = {"apt_order": order, "apt_unit": apt_unit}
-    columns = _read(path, length_unit, velocity_unit, stated | {"dipole_unit": dipole_unit})
+    stated = {"apt_order": order, "apt_unit": apt_unit, "dipole_unit": "e angstrom"}
+    columns = _read(path, length_unit, velocity_unit, stated)
     n = len(columns.positions)
     if len(columns.apt) != n:
         raise InputError(
@@ -95,23 +94,20 @@ def read_extended_xyz(
             got=f"{len(columns.apt)} of {n} frames with a property of nine columns",
             expected=f"a property {' or '.join(APT_NAMES)}:R:9 in every frame",
         )
-    dipole = np.stack(columns.dipoles) if columns.dipoles else None
     return LabelledFrames(
         _frames(columns),
         to_pol_disp(np.stack(columns.apt), order) * factor("apt", apt_unit),
-        None if dipole is None else dipole * factor("dipole", dipole_unit),
+        np.stack(columns.dipoles) if columns.dipoles else None,
         np.stack(columns.centers) * factor("length", length_unit) if columns.centers else None,
     )
 
 
-def read_extended_xyz_frames(
-    path: Path | str, *, length_unit: str = "angstrom", velocity_unit: str | None = None
-) -> Frames:
-    """Read frames from an extended xyz file; tensors in it are passed over.
+def read_extended_xyz_frames(path: Path | str, *, velocity_unit: str | None = None) -> Frames:
+    """Read frames from an extended xyz file in angstrom; tensors in it are passed over.
 
     Parameters and errors are those of `read_extended_xyz`.
     """
-    return _frames(_read(path, length_unit, velocity_unit, {}))
+    return _frames(_read(path, "angstrom", velocity_unit, {}))
 
 
 def write_extended_xyz(path: Path | str, data: Frames | LabelledFrames) -> None:
@@ -137,30 +133,19 @@ def write_extended_xyz(path: Path | str, data: Frames | LabelledFrames) -> None:
         properties += ":molecule:I:1"
     values = np.concatenate(columns, axis=-1)
     symbols = [SYMBOLS[z] for z in frames.atomic_numbers]
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8"
-    ) as file:
-        try:
-            for k in range(len(frames)):
-                comment = f'Properties={properties} {notes} pbc="{_flags(frames.periodic)}"'
-                if frames.cell is not None:
-                    comment += f' Lattice="{_text(frames.cell[k])}"'
-                if isinstance(data, LabelledFrames) and data.dipole is not None:
-                    comment += f' dipole="{_text(data.dipole[k])}"'
-                if isinstance(data, LabelledFrames) and data.wannier_centers is not None:
-                    comment += f' wannier_centers="{_text(data.wannier_centers[k])}"'
-                file.write(f"{frames.n_atoms}\n{comment}\n")
-                for atom, symbol in enumerate(symbols):
-                    end = "" if frames.molecule is None else f" {frames.molecule[atom]}"
-                    file.write(f"{symbol} {_text(values[k, atom])}{end}\n")
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).rename(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for k in range(len(frames)):
+            comment = f'Properties={properties} {notes} pbc="{_flags(frames.periodic)}"'
+            if frames.cell is not None:
+                comment += f' Lattice="{_text(frames.cell[k])}"'
+            if isinstance(data, LabelledFrames) and data.dipole is not None:
+                comment += f' dipole="{_text(data.dipole[k])}"'
+            if isinstance(data, LabelledFrames) and data.wannier_centers is not None:
+                comment += f' wannier_centers="{_text(data.wannier_centers[k])}"'
+            file.write(f"{frames.n_atoms}\n{comment}\n")
+            for atom, symbol in enumerate(symbols):
+                end = "" if frames.molecule is None else f" {frames.molecule[atom]}"
+                file.write(f"{symbol} {_text(values[k, atom])}{end}\n")
 
 
 def _flags(periodic: bool) -> str:

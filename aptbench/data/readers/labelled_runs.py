@@ -113,7 +113,6 @@ def stack_runs(
     runs: Iterable[LabelledRun],
     *,
     periodic: bool,
-    molecule: npt.ArrayLike | None,
     total_charge: float,
     provenance: dict[str, Any],
 ) -> SystemData:
@@ -125,8 +124,8 @@ def stack_runs(
     periodic : bool
         False for a molecule in a box of vacuum: the cell is left out, and atoms are taken at the
         image that is nearest to the first atom.
-    molecule, total_charge
-        As in `Frames`.
+    total_charge : float
+        In e.
     provenance : dict
         Added to the program and its version.
 
@@ -154,7 +153,6 @@ def stack_runs(
         first.atomic_numbers,
         positions,
         cells if periodic else None,
-        molecule=None if molecule is None else np.asarray(molecule, int),
         total_charge=total_charge,
     )
     return SystemData(

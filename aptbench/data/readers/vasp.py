@@ -34,7 +34,6 @@ def read_vasp_labels(
     *,
     order: str | None = None,
     periodic: bool = True,
-    molecule: npt.ArrayLike | None = None,
     total_charge: float = 0.0,
 ) -> SystemData:
     """Read one label a run (LEPSILON or LCALCEPS).
@@ -48,8 +47,8 @@ def read_vasp_labels(
         Meaning of (row, column); `ORDER` if None.
     periodic : bool
         False for a molecule in a box of vacuum, see `stack_runs`.
-    molecule, total_charge
-        As in `Frames`.
+    total_charge : float
+        In e.
 
     Returns
     -------
@@ -82,7 +81,6 @@ def read_vasp_labels(
     return stack_runs(
         (run for path in files for run in _read(path, order or ORDER)),
         periodic=periodic,
-        molecule=molecule,
         total_charge=total_charge,
         provenance={"method": "Born effective charges, acoustic sum rule imposed by the program"},
     )

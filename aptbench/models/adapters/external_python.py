@@ -22,7 +22,6 @@ from aptbench.models.adapters import worker
 from aptbench.models.adapters.named_object import with_folder
 from aptbench.models.protocol import Array
 
-FIELDS = ("atomic_numbers", "positions", "cell", "velocities", "molecule")
 TAIL = 12
 """Lines of the standard error of the other Python that a message quotes."""
 
@@ -130,8 +129,7 @@ class ExternalPython:
     def _call(self, call: str, frames: Frames) -> Array:
         process = self._started()
         path, out = process.scratch / "frames.npz", process.scratch / "result.npz"
-        fields = {n: v for n in FIELDS if (v := getattr(frames, n)) is not None}
-        np.savez(path, total_charge=np.array(frames.total_charge), **fields)
+        worker.write_frames(frames, path)
         try:
             process.ask({"call": call, "frames": str(path), "out": str(out)})
         except _DeadWorkerError:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 PROTOCOL = 1
+FIELDS = ("atomic_numbers", "positions", "cell", "velocities", "molecule")
 
 
 class Frames:
@@ -82,7 +83,14 @@ def make(name: str, arguments: dict[str, Any], folder: str | None) -> Any:
     return found(**arguments)
 
 
-def read_frames(path: str) -> Any:
+def write_frames(frames: Any, path: Any) -> None:
+    """Write frames to an npz file."""
+    fields = {name: getattr(frames, name) for name in FIELDS}
+    fields = {name: value for name, value in fields.items() if value is not None}
+    np.savez(path, total_charge=np.array(frames.total_charge), **fields)
+
+
+def read_frames(path: Any) -> Any:
     """Read frames from an npz file: those of aptbench where it is installed, else our own."""
     with np.load(path, allow_pickle=False) as content:
         fields = {name: content[name] for name in content.files}
