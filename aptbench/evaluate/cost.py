@@ -35,6 +35,7 @@ from aptbench.frames import Frames
 from aptbench.models.adapters.worker import FIELDS, read_frames, write_frames
 from aptbench.models.fitting import allowed_threads
 from aptbench.models.protocol import APTModel, checked_prediction
+from aptbench.tasks.transfer import LabelSet
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -59,7 +60,8 @@ def model_cost(
     model : object
         With ``n_parameters`` and ``provenance_``, if it has them.
     dataset : Dataset, optional
-        The data of the task; labels of it have a price if their records are beside the store.
+        The data of the task. Labels of it, and of other data sets of the project, have a price if
+        their records are beside the store.
     inference : Inference, optional
         Taken over.
     """
@@ -74,19 +76,14 @@ def model_cost(
             training_labels=0 if parameters == 0 else None,
             inference=inference,
         )
-    frames = _label_frames(said, dataset)
     return Cost(
         parameters=said.n_parameters if parameters is None else parameters,
         training_seconds=said.seconds,
         training_device=said.device,
         training_threads=said.threads,
-        training_labels=_count(said.train, said.train_frames),
-        validation_labels=_count(said.validation, said.validation_frames),
-        label_core_hours=(
-            None
-            if dataset is None or frames is None
-            else label_core_hours(dataset.path.parent / "records", frames)
-        ),
+        training_labels=_count(said.train_sets, said.train, said.train_frames),
+        validation_labels=_count(said.validation_sets, said.validation, said.validation_frames),
+        label_core_hours=_label_hours(said, dataset),
         inference=inference,
     )
 
@@ -252,9 +249,42 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _label_frames(said: TrainingProvenance, dataset: Dataset | None) -> list[int] | None:
-    """Frames of the labels in the data of the task, None if they are labels of other data."""
-    if dataset is None or len(dataset.systems) != 1:
+def _label_hours(said: TrainingProvenance, dataset: Dataset | None) -> float | None:
+    """Core-hours of all labels that were used, None if those of one are not known."""
+    sets = [*(said.train_sets or ()), *(said.validation_sets or ())]
+    if sets:
+        hours = [_hours_of_set(one, dataset) for one in sets]
+        return None if None in hours else sum(h for h in hours if h is not None)
+    store = _store(said.dataset.name, dataset)
+    frames = None if store is None else _label_frames(said, store)
+    if store is None or frames is None:
+        return None
+    return label_core_hours(store.path.parent / "records", frames)
+
+
+def _hours_of_set(one: LabelSet, dataset: Dataset | None) -> float | None:
+    store = _store(one.dataset, dataset)
+    if store is None or store.content_hash != one.content_hash:
+        return None
+    frames = [store.label_frames(system)[list(known)] for system, known in one.labels.items()]
+    return label_core_hours(store.path.parent / "records", np.concatenate(frames).tolist())
+
+
+def _store(name: str, dataset: Dataset | None) -> Dataset | None:
+    """The data set of that name, None if it is not here; that of the task if none is named."""
+    if dataset is not None and name in ("", dataset.name):
+        return dataset
+    from aptbench.data import open_dataset
+
+    try:
+        return open_dataset(name)
+    except AptbenchError:
+        return None
+
+
+def _label_frames(said: TrainingProvenance, dataset: Dataset) -> list[int] | None:
+    """Frames of the labels in their data, None if these are of another content."""
+    if len(dataset.systems) != 1:
         return None
     if said.content_hash == dataset.content_hash and said.train is not None:
         frames = dataset.label_frames(dataset.systems[0])
@@ -265,7 +295,13 @@ def _label_frames(said: TrainingProvenance, dataset: Dataset | None) -> list[int
     return None
 
 
-def _count(labels: tuple[int, ...] | None, frames: tuple[int, ...] | None) -> int | None:
+def _count(
+    sets: tuple[LabelSet, ...] | None,
+    labels: tuple[int, ...] | None,
+    frames: tuple[int, ...] | None,
+) -> int | None:
+    if sets is not None:
+        return sum(one.n_labels for one in sets)
     known = labels if labels is not None else frames
     return None if known is None else len(known)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from aptbench import Frames
+from aptbench.data import open_dataset
 from aptbench.errors import InputError
 from aptbench.evaluate.cost import (
     BATCH,
@@ -26,6 +27,7 @@ from aptbench.evaluate.cost import (
 )
 from aptbench.models.adapters.worker import write_frames
 
+PROJECT = Path(__file__).parents[2]
 MODEL = """
 import numpy as np
 
@@ -183,6 +185,23 @@ def test_labels_have_the_price_of_their_records(tmp_path: Path) -> None:
         assert model_cost(model, data).label_core_hours == pytest.approx(hours)  # type: ignore[arg-type]
     other = SimpleNamespace(provenance_={**by_frame, "dataset": {"name": "other"}})
     assert model_cost(other, data).label_core_hours is None  # type: ignore[arg-type]
+    known = {"dataset": "synthetic", "content_hash": "sha256:1", "labels": {"bulk": [0, 1]}}
+    several = {"train_sets": [known], "validation_sets": [{**known, "labels": {"bulk": [1]}}]}
+    cost = model_cost(SimpleNamespace(provenance_=several), data)  # type: ignore[arg-type]
+    assert (cost.training_labels, cost.validation_labels) == (2, 1)
+    assert cost.label_core_hours == pytest.approx(3.0)
+    several["validation_sets"][0]["content_hash"] = "sha256:0"
+    cost = model_cost(SimpleNamespace(provenance_=several), data)  # type: ignore[arg-type]
+    assert cost.label_core_hours is None
+
+
+def test_labels_of_other_data_have_their_price_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(PROJECT))
+    water = open_dataset("water")
+    said = {"dataset": {"name": "water"}, "content_hash": water.content_hash, "train": [0, 1]}
+    cost = model_cost(SimpleNamespace(provenance_=said), open_dataset("water-370k"))
+    assert cost.label_core_hours is not None
+    assert 0.1 < cost.label_core_hours < 2
 
 
 def test_the_python_of_the_page_runs(
