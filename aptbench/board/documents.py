@@ -100,7 +100,7 @@ def _intervals(rows: list[dict[str, Any]]) -> str:
 
 
 def _coverage(rows: list[dict[str, Any]]) -> str:
-    head = ["frames", "correlation time / frames", "block / frames", "covered", "told apart"]
+    head = ["frames", "correlation time / frames", "block / frames", "covered", "found different"]
     body = [
         (
             row["frames"],

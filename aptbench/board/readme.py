@@ -75,7 +75,7 @@ def _winners(project: Path, results: list[Result]) -> str:
         )
     if not rows:
         return "Not compared yet: `aptbench compare --write`."
-    head = ["task", "best", "RMSE / e", "next that is told apart", "best spectrum"]
+    head = ["task", "best", "RMSE / e", "next, significantly worse", "best spectrum"]
     return markdown_table([*head, "best trivial / e", "noise / e"], rows, numbers=False)
 
 

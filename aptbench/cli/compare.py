@@ -40,7 +40,7 @@ def compare(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Rank models in groups that are told apart, by paired differences on the same test frames.
+    """Rank models in groups without significant differences, paired on the same test frames.
 
     Example: aptbench compare water/iid --model e3nn-reference --model linear-tensor
     """
