@@ -36,7 +36,7 @@ def tasks(
 ) -> None:
     """List the tasks of the project, and compare them with what they were when released.
 
-    Exit code 1 if a released task is something else now.
+    It is an error if a released task is something else now.
     """
     from aptbench.errors import InputError
     from aptbench.tasks import TransferSplit, available_tasks, load_task
