@@ -84,10 +84,12 @@ def _protocols() -> str:
 
 
 def _intervals(rows: list[dict[str, Any]]) -> str:
-    head = ["length / ps", "block / fs", "blocks", "points covered / %", "bands covered / %"]
+    head = ["length / ps", "intensity", "block / fs", "blocks"]
+    head += ["points covered / %", "bands covered / %"]
     body = [
         (
             f"{row['length_ps']:g}",
+            "changes slowly" if row["modulation"] else "constant",
             f"{row['block_fs']:g}",
             row["n_blocks"],
             f"{100 * row['coverage_points']:.1f}",

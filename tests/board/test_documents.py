@@ -22,6 +22,7 @@ def test_measurements_become_tables(tmp_path: Path) -> None:
     rows = {
         "spectrum-intervals": {
             "length_ps": 5.2,
+            "modulation": 0.0,
             "block_fs": 400.0,
             "n_blocks": 13,
             "coverage_points": 0.931,
@@ -54,6 +55,6 @@ def test_measurements_become_tables(tmp_path: Path) -> None:
     for name, row in rows.items():
         (folder / f"{name}.json").write_text(json.dumps([row]))
     blocks = document_blocks(tmp_path)
-    assert "| 5.2 | 400 | 13 | 93.1 | 90.0 |" in blocks["spectrum-intervals"]
+    assert "| 5.2 | constant | 400 | 13 | 93.1 | 90.0 |" in blocks["spectrum-intervals"]
     assert "| 1001 | 2 | 1.0 | 2.0 | 2.0 | 2.00 | 33 |" in blocks["spectrum-cost"]
     assert "| RPBE | here | -0.500 | 0.250 | – | 1e-03 |" in blocks["periodic-field"]
