@@ -88,7 +88,7 @@ def spectrum(
     temperature: Temperature = None,
     volume: Volume = None,
     block: Annotated[
-        float | None, typer.Option(help="Blocks of the bootstrap, in fs [default: 400 for ir@1].")
+        float | None, typer.Option(help="Blocks of the bootstrap, in fs [default: a tenth of the time].")
     ] = None,
     cache: Cache = True,
     as_json: AsJson = False,
