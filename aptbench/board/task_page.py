@@ -342,9 +342,7 @@ def _gap(place: Place | None) -> str:
         text += f", 95 % interval {number(gap.low)} to {number(gap.high)}"
     leader = place.to_leader
     if leader is not None and leader.p is not None:
-        text += (
-            f"; the best of its group is not significantly better (p = {leader.p:.2g})"
-        )
+        text += f"; the best of its group is not significantly better (p = {leader.p:.2g})"
     return text
 
 

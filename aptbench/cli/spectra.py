@@ -88,7 +88,8 @@ def spectrum(
     temperature: Temperature = None,
     volume: Volume = None,
     block: Annotated[
-        float | None, typer.Option(help="Blocks of the bootstrap, in fs [default: a tenth of the time].")
+        float | None,
+        typer.Option(help="Blocks of the bootstrap, in fs [default: a tenth of the time]."),
     ] = None,
     cache: Cache = True,
     as_json: AsJson = False,

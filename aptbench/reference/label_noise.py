@@ -42,10 +42,11 @@ _TIGHTER: Final = {
 
 RULE: Final = (
     "Root-mean-square error of a tensor component. For each of SCF threshold, grid and field step "
-    "the largest change that one tighter setting makes (a changed field step as it is; a shift of "
-    "all atoms over the root of two, because both labels have the noise of the grid; a looser "
-    "setting only where there is no other, as an upper bound); the three in quadrature. Basis, "
-    "potential and functional are systematic and are not in it."
+    "the largest change that one tighter setting makes (a changed field step as it is, but not "
+    "where it changes the number of iterations: that is the SCF threshold again; a shift of all "
+    "atoms over the root of two, because both labels have the noise of the grid; a looser setting "
+    "only where there is no other, as an upper bound); the three in quadrature. Basis, potential "
+    "and functional are systematic and are not in it."
 )
 """The rule of `label_noise`, to be printed with its figures."""
 
@@ -64,7 +65,7 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
     dict
         ``noise``: by element and for ``all``, in e. ``parts``: the same for each of ``scf``,
         ``grid`` and ``field`` that was measured. ``systematic``: the same, the largest change, for
-        ``basis`` and what else was changed. ``missing``: numerical kinds that were not measured,
+        ``basis`` and what else was changed. ``missing``: numerical kinds that were not looked at,
         so that the noise is a lower bound. ``rule``, ``frame``, ``pol`` and ``code``: how and
         where it was measured.
 
@@ -94,8 +95,12 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
     (0.005, ['field'])
     """
     theory = convergence["theory"]
+    iterations = next(
+        (one.get("scf_iterations") for one in convergence["changes"] if not one["setting"]), None
+    )
     sure: dict[str, list[dict[str, float]]] = {}
     bounds: dict[str, list[dict[str, float]]] = {}
+    seen: set[str] = set()
     for change in convergence["changes"]:
         setting = change["setting"]
         if not setting:
@@ -115,6 +120,9 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
             for name, sign in _TIGHTER.items()
             if name in setting
         )
+        if kind == "field" and change.get("scf_iterations") != iterations:
+            # what it moves is the error of self-consistency: at most a bound of that
+            kind, looser, seen = "scf", True, {*seen, "field"}
         (bounds if looser else sure).setdefault(kind, []).append(rms)
     if not sure and not bounds:
         raise InputError(
@@ -128,7 +136,7 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
         "noise": {e: sum(part[e] ** 2 for part in parts.values()) ** 0.5 for e in elements},
         "parts": parts,
         "systematic": {k: found[k] for k in sorted(found) if k not in NUMERICAL},
-        "missing": [kind for kind in NUMERICAL if kind not in found],
+        "missing": [kind for kind in NUMERICAL if kind not in {*found, *seen}],
         "rule": RULE,
         **{key: convergence.get(key) for key in ("frame", "pol", "code")},
     }

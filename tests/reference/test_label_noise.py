@@ -42,6 +42,17 @@ def test_a_shift_has_the_noise_of_two_labels():
     assert shifted["missing"] == ["scf", "field"]
 
 
+def test_a_field_that_takes_other_iterations_is_not_counted_twice():
+    known = table(({"eps_scf": 3e-8}, 0.002), ({"field": 1e-3}, 0.003), ({"cutoff": 800.0}, 0.001))
+    for row, iterations in zip(known["changes"], (10, 14, 12, 10), strict=True):
+        row["scf_iterations"] = iterations
+    figures = label_noise(known)
+    assert figures["noise"]["O"] == pytest.approx(5**0.5 * 0.001)
+    assert (figures["missing"], "field" in figures["parts"]) == ([], False)
+    known["changes"][2]["scf_iterations"] = 10
+    assert label_noise(known)["noise"]["O"] == pytest.approx(14**0.5 * 0.001)
+
+
 def test_a_looser_setting_counts_only_where_there_is_no_other():
     looser, tighter = ({"cutoff": 400.0}, 0.009), ({"cutoff": 800.0}, 0.002)
     assert label_noise(table(looser))["noise"]["O"] == 0.009
