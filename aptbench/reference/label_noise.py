@@ -43,10 +43,10 @@ _TIGHTER: Final = {
 RULE: Final = (
     "Root-mean-square error of a tensor component. For each of SCF threshold, grid and field step "
     "the largest change that one tighter setting makes (a changed field step as it is, but not "
-    "where it changes the number of iterations: that is the SCF threshold again; a shift of all "
-    "atoms over the root of two, because both labels have the noise of the grid; a looser setting "
-    "only where there is no other, as an upper bound); the three in quadrature. Basis, potential "
-    "and functional are systematic and are not in it."
+    "where it takes other iterations and moves no more than twice what the SCF threshold does, "
+    "whose error it is then; a shift of all atoms over the root of two, because both labels have "
+    "the noise of the grid; a looser setting only where there is no other, as an upper bound); the "
+    "three in quadrature. Basis, potential and functional are systematic and are not in it."
 )
 """The rule of `label_noise`, to be printed with its figures."""
 
@@ -100,7 +100,7 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
     )
     sure: dict[str, list[dict[str, float]]] = {}
     bounds: dict[str, list[dict[str, float]]] = {}
-    seen: set[str] = set()
+    other_iterations: list[dict[str, float]] = []
     for change in convergence["changes"]:
         setting = change["setting"]
         if not setting:
@@ -121,22 +121,29 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
             if name in setting
         )
         if kind == "field" and change.get("scf_iterations") != iterations:
-            # what it moves is the error of self-consistency: at most a bound of that
-            kind, looser, seen = "scf", True, {*seen, "field"}
-        (bounds if looser else sure).setdefault(kind, []).append(rms)
-    if not sure and not bounds:
+            other_iterations.append(rms)
+        else:
+            (bounds if looser else sure).setdefault(kind, []).append(rms)
+    if not (sure or bounds or other_iterations):
         raise InputError(
             "The convergence table has no changed setting.",
             do="give the recipe variants, and run 'aptbench converge'",
         )
     found = {kind: _largest(sure.get(kind) or bounds[kind]) for kind in {**bounds, **sure}}
+    of_threshold = 2 * found["scf"]["all"] if "scf" in found else 0.0
+    if other_iterations and _largest(other_iterations)["all"] > of_threshold:
+        found["field"] = _largest([*sure.get("field", []), *other_iterations])
     parts = {kind: found[kind] for kind in NUMERICAL if kind in found}
     elements = convergence["changes"][0]["rms"]
     return {
         "noise": {e: sum(part[e] ** 2 for part in parts.values()) ** 0.5 for e in elements},
         "parts": parts,
         "systematic": {k: found[k] for k in sorted(found) if k not in NUMERICAL},
-        "missing": [kind for kind in NUMERICAL if kind not in {*found, *seen}],
+        "missing": [
+            kind
+            for kind in NUMERICAL
+            if kind not in found and not (kind == "field" and other_iterations)
+        ],
         "rule": RULE,
         **{key: convergence.get(key) for key in ("frame", "pol", "code")},
     }

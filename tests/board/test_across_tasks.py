@@ -65,6 +65,8 @@ def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None
         (True, False),
         (False, True),
     ]
+    page = (tmp_path / "site" / "tasks" / "made-up-cold-1.html").read_text()
+    assert "What the test differs in: temperature." in page
     # one task has nothing to be put beside
     for path in (tmp_path / "results" / "made-up" / "cold").glob("*.json"):
         path.unlink()
@@ -80,5 +82,5 @@ def test_the_page_of_a_task_says_what_it_trains_on(
         write_result(one, tmp_path / "results" / one.task_name / "a.json")
     folder = build_site(tmp_path / "results", tmp_path / "site").parent / "tasks"
     known = (folder / "synthetic-water-iid-1.html").read_text()
-    assert re.search(r"training: \d+ of synthetic-water, .* differs in: time\.", known)
+    assert re.search(r"training: \d+ of synthetic-water, for validation", known)
     assert "training:" not in (folder / "made-up-warm-1.html").read_text()

@@ -324,7 +324,7 @@ def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Pat
     scores = page.split("<table")[1].split("</table>")[0]
     assert re.findall(r'<td data-value="(\d)"', scores) == ["1", "1", "2"]
     assert "0.0100 above the best" in page
-    assert "adjusted p = 0.07" in page
+    assert "(p = 0.07)" in page
     assert "<tfoot>" in page
     assert "0.0014" in page.split("<tfoot>")[1]
     assert "0.0021" not in page, "there is no column for oxygen"

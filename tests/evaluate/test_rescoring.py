@@ -13,6 +13,7 @@ from aptbench.cli.main import build_app
 from aptbench.data import open_dataset
 from aptbench.evaluate import Predictions, evaluate_model, read_result, write_result
 from aptbench.evaluate.archive import archive_evaluation
+from aptbench.evaluate.label_blocks import LabelBlocks
 from aptbench.evaluate.predictions import read_task_predictions
 from aptbench.evaluate.rescoring import rescore, rescore_row
 from aptbench.evaluate.scoring import accumulate_predictions
@@ -105,13 +106,14 @@ def test_the_command(archive: Path) -> None:
     assert "impossible: constant-charge on synthetic-water/iid@1" in text
 
 
-def test_a_burst_of_neighbouring_frames_is_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_near_in_time_are_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APTBENCH_ROOT", str(PROJECT))
     task = load_task("water/iid")
     dataset = open_dataset(task.dataset)
     kept = PROJECT / "leaderboard" / "results" / task.name / "constant-charge.npz"
     predictions = read_task_predictions(kept, task.systems)
     (mean,) = accumulate_predictions(task, dataset, predictions, ["rmse"]).values()
-    frames = dataset.label_frames(task.system)[list(task.test)]
-    assert len(mean) == 1 + np.sum(np.diff(frames) > 1)
-    assert len(mean) < len(frames)
+    blocks = LabelBlocks.of(task, dataset).of_label[task.system]
+    assert len(mean) == blocks[-1] + 1
+    assert mean.weights.sum(1).tolist() == (192 * np.bincount(blocks)).tolist()
+    assert len(mean) < len(task.test)

@@ -51,6 +51,9 @@ def test_a_field_that_takes_other_iterations_is_not_counted_twice():
     assert (figures["missing"], "field" in figures["parts"]) == ([], False)
     known["changes"][2]["scf_iterations"] = 10
     assert label_noise(known)["noise"]["O"] == pytest.approx(14**0.5 * 0.001)
+    # far above what the threshold does it is the field step all the same
+    known["changes"][2] |= {"scf_iterations": 12, "rms": {"O": 0.006, "H": 0.003, "all": 0.0051}}
+    assert label_noise(known)["noise"]["O"] == pytest.approx(41**0.5 * 0.001)
 
 
 def test_a_looser_setting_counts_only_where_there_is_no_other():
