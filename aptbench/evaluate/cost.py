@@ -253,8 +253,8 @@ def _label_hours(said: TrainingProvenance, dataset: Dataset | None) -> float | N
     """Core-hours of all labels that were used, None if those of one are not known."""
     sets = [*(said.train_sets or ()), *(said.validation_sets or ())]
     if sets:
-        hours = [_hours_of_set(one, dataset) for one in sets]
-        return None if None in hours else sum(h for h in hours if h is not None)
+        hours = [known for one in sets if (known := _hours_of_set(one, dataset)) is not None]
+        return sum(hours) if len(hours) == len(sets) else None
     store = _store(said.dataset.name, dataset)
     frames = None if store is None else _label_frames(said, store)
     if store is None or frames is None:

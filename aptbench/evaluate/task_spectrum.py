@@ -67,20 +67,15 @@ class TaskSpectrum:
         """Name and current that estimate the reference from its labels, for `spectral_study`."""
         return None if self.frozen is None else (self.frozen.title, self.frozen.current)
 
-    def check_current(self, record: CurrentRecord, predictions: Predictions) -> float:
+    def check_current(self, record: CurrentRecord, predictions: Predictions) -> None:
         """Compare a current with its own tensors, and with the predictions of the test frames.
-
-        Returns
-        -------
-        float
-            Largest deviation from its own tensors, over the root mean square current.
 
         Raises
         ------
         AlignmentError, InputError
             As `check_currents`; the predictions must give the current of their frames.
         """
-        deviation = record.check(self.trajectory)
+        record.check(self.trajectory)
         compare_tensors(
             record.current,
             predictions.frame - self.start,
@@ -88,7 +83,6 @@ class TaskSpectrum:
             self.trajectory,
             "the predictions of the test frames",
         )
-        return deviation
 
     def summary(self, current: npt.ArrayLike) -> SpectrumSummary:
         """Score the spectrum of one model.
