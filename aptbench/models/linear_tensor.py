@@ -17,14 +17,14 @@ from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.protocol import Array
 from aptbench.models.spherical_tensors import cartesian_basis
 from aptbench.models.tensor_features import FeatureSettings, tensor_features
-from aptbench.models.tensor_ridge import RidgeSums, TensorRidge
+from aptbench.models.tensor_ridge import RidgeData, TensorRidge
 from aptbench.models.weights_file import reading_weights
 
 WEIGHTS: Final = "weights.json"
 DEGREES: Final = (0, 1, 2)
 FOLDS: Final = 10
 MOST_GB: Final = 8.0
-"""Memory that the sums of a fit may take; features grow with the square of the elements."""
+"""Memory that the data of a fit may take; features grow with the square of the elements."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,10 @@ class LinearTensor:
     Least squares with a penalty on the square of the coefficients of features of unit variance,
     one regression for each species and degree. The penalty is chosen by leaving out training
     frames, one after the other, or in ten blocks of them where there are more; of several systems
-    each is divided, so that frames of one that has few are left out in turn, too.
+    each is divided, so that frames of one that has few are left out in turn, too. Where there are
+    ten systems or more, systems are left out instead, because the question is then what the model
+    says of others; a species that only one of them has takes the middle of the penalties of the
+    other species, and the largest of their errors.
 
     Examples
     --------
@@ -144,21 +147,22 @@ class LinearTensor:
     ) -> LinearTensor:
         """Learn from several systems together; every atom counts the same."""
         species = tuple(sorted({int(z) for one in train for z in one.frames.atomic_numbers}))
-        n_folds = min(max(map(len, train)), FOLDS)
-        sums: list[list[RidgeSums]] = []
-        for one, k in ((labels, k) for labels in train for k in range(len(labels))):
-            features = tensor_features(one.frames[k], species, self.features)
-            if not sums:
-                self._refuse_too_many(species, [features[n].shape[2] for n in DEGREES], n_folds)
-                sums = [
-                    [RidgeSums(n, features[n].shape[2], n_folds) for n in DEGREES] for _ in species
-                ]
-            for s, z in enumerate(species):
-                atoms = one.frames.atomic_numbers == z
-                for n in DEGREES if atoms.any() else ():
-                    target = np.einsum("cpd,apd->ac", cartesian_basis(n), one.apt[k, atoms])
-                    sums[s][n].add(k * n_folds // len(one), features[n][atoms], target)
-        self.fit_ = _Fit(species, tuple(tuple(one.solve() for one in row) for row in sums))
+        whole = len(train) >= FOLDS  # systems are left out, not some frames of each
+        n_folds = FOLDS if whole else min(max(map(len, train)), FOLDS)
+        data: list[list[RidgeData]] = []
+        for s, one in enumerate(train):
+            for k in range(len(one)):
+                features = tensor_features(one.frames[k], species, self.features)
+                if not data:
+                    data = self._data(train, species, [f.shape[2] for f in features], n_folds)
+                fold = s % n_folds if whole else k * n_folds // len(one)
+                for row, z in zip(data, species, strict=True):
+                    atoms = one.frames.atomic_numbers == z
+                    for n in DEGREES if atoms.any() else ():
+                        target = np.einsum("cpd,apd->ac", cartesian_basis(n), one.apt[k, atoms])
+                        row[n].add(fold, features[n][atoms], target)
+        ridges = (_solve([row[n] for row in data]) for n in DEGREES)
+        self.fit_ = _Fit(species, tuple(zip(*ridges, strict=True)))
         self.provenance_ = {}
         return self
 
@@ -216,17 +220,36 @@ class LinearTensor:
             result[:, frames.atomic_numbers == z] = np.sqrt(sum(shares))
         return result
 
-    def _refuse_too_many(self, species: tuple[int, ...], sizes: list[int], n_folds: int) -> None:
-        """Raise InputError where the sums of the regressions would not fit into memory."""
-        gigabytes = 8e-9 * len(species) * n_folds * sum(size**2 for size in sizes)
-        if gigabytes > MOST_GB:
+    def _data(
+        self,
+        train: Sequence[LabelledFrames],
+        species: tuple[int, ...],
+        sizes: list[int],
+        n_folds: int,
+    ) -> list[list[RidgeData]]:
+        """Return what the regressions of each species and degree are solved from, still empty.
+
+        Raises
+        ------
+        InputError
+            If it would not fit into memory.
+        """
+        atoms = [sum(len(t) * np.sum(t.frames.atomic_numbers == z) for t in train) for z in species]
+        rows = [[int(count) * (2 * n + 1) for n in DEGREES] for count in atoms]
+        numbers = sum(
+            size * min(count, n_folds * size)
+            for row in rows
+            for count, size in zip(row, sizes, strict=True)
+        )
+        if 8e-9 * numbers > MOST_GB:
             raise InputError(
                 f"The model {self.name!r} has too many features of so many elements.",
-                got=f"{sum(sizes)} features of {len(species)} elements, whose sums need "
-                f"{gigabytes:.0f} GB",
+                got=f"{sum(sizes)} features of {len(species)} elements, whose regressions need "
+                f"{8e-9 * numbers:.0f} GB",
                 expected=f"{MOST_GB:g} GB at most",
                 do="make its features fewer (FeatureSettings), or train a network",
             )
+        return [[RidgeData.of_size(n, sizes[n], row[n], n_folds) for n in DEGREES] for row in rows]
 
     def _check_sizes(self) -> None:
         """Refuse coefficients that do not belong to the features."""
@@ -245,3 +268,14 @@ class LinearTensor:
                 do="fit it on labels, or train it: aptbench train baselines/linear-tensor",
             )
         return self.fit_
+
+
+def _solve(data: Sequence[RidgeData]) -> list[TensorRidge]:
+    """Solve the regressions of one degree; a species that has nothing to choose by asks others."""
+    found = [one.solve() if one.can_choose else None for one in data]
+    chosen = [one for one in found if one is not None]
+    if not chosen:
+        return [one.solve() for one in data]
+    middle = sorted(one.strength for one in chosen)[len(chosen) // 2]
+    largest = max(one.error for one in chosen)
+    return [one or rows.fit(middle, largest) for one, rows in zip(found, data, strict=True)]

@@ -14,7 +14,7 @@ from aptbench.models import check_model
 from aptbench.models.linear_tensor import LinearTensor
 from aptbench.models.spherical_tensors import cartesian_basis, coupling, harmonics
 from aptbench.models.tensor_features import FeatureSettings, tensor_features
-from aptbench.models.tensor_ridge import STRENGTHS, RidgeSums
+from aptbench.models.tensor_ridge import STRENGTHS, RidgeData, RidgeRows, RidgeSums
 
 SMALL = {"cutoff": 4.0, "radial": 4, "product_radial": 3, "message_radial": 2}
 
@@ -34,12 +34,19 @@ def _wigner(matrix: np.ndarray) -> list[np.ndarray]:
 
 def test_too_many_elements_are_refused_before_memory_runs_out() -> None:
     z = [1, 6, 7, 8, 9, 16, 17]
-    rng = np.random.default_rng(0)
-    frames = Frames(z, rng.normal(scale=2.0, size=(10, len(z), 3)))
-    labels = LabelledFrames(frames, np.zeros((10, len(z), 3, 3)))
+    frames = Frames(z, np.random.default_rng(0).normal(scale=2.0, size=(1, len(z), 3)))
+    many = Frames(z, np.repeat(frames.positions, 10_000, axis=0))
     with pytest.raises(InputError, match="too many features") as error:
-        LinearTensor().fit(labels)
+        LinearTensor().fit(LabelledFrames(many, np.zeros((10_000, len(z), 3, 3))))
     assert "7 elements" in str(error.value)
+
+
+def test_few_labels_of_many_elements_are_learned() -> None:
+    z = [1, 6, 7, 8, 9, 16, 17]
+    frames = Frames(z, np.random.default_rng(0).normal(scale=2.0, size=(3, len(z), 3)))
+    apt = np.arange(len(z))[:, None, None] * np.eye(3) * np.ones((3, 1, 1, 1))
+    model = LinearTensor(**SMALL).fit(LabelledFrames(frames, apt))
+    np.testing.assert_allclose(model.predict(frames), apt, atol=1e-9)
 
 
 def test_harmonics_are_orthonormal_and_complete() -> None:
@@ -177,14 +184,15 @@ def test_conformance(synthetic_labels: LabelledFrames) -> None:
         check_model(model, frames).raise_if_failed()
 
 
-def test_ridge_by_sums_equals_ridge_by_rows() -> None:
+@pytest.mark.parametrize("make", [lambda: RidgeSums(0, 4, 3), lambda: RidgeRows(0, 3)])
+def test_ridge_equals_least_squares(make: Callable[[], RidgeData]) -> None:
     """The error left out, the choice and the coefficients, against plain least squares."""
     rng = np.random.default_rng(6)
     x = rng.normal(size=(3, 20, 1, 4)) + 1.0
     y = x @ [1.0, -2.0, 0.0, 0.5] + 3.0 + 0.3 * rng.normal(size=(3, 20, 1))
-    sums = RidgeSums(degree=0, n_features=4, n_folds=3)
+    data = make()
     for fold in range(3):
-        sums.add(fold, x[fold], y[fold])
+        data.add(fold, x[fold], y[fold])
 
     def solve(rows: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, float]:
         mean, scale = rows.mean(0), rows.std(0)
@@ -203,12 +211,49 @@ def test_ridge_by_sums_equals_ridge_by_rows() -> None:
             total += np.sum((rows[left] @ c + constant - targets[left]) ** 2)
         squares.append(total)
     best = int(np.argmin(squares))
-    fit = sums.solve()
+    fit = data.solve()
     assert fit.strength == STRENGTHS[best]
     assert fit.error == pytest.approx(np.sqrt(squares[best] / 60))
     c, constant = solve(rows.reshape(-1, 4), targets.ravel(), STRENGTHS[best])
     np.testing.assert_allclose(fit.coefficients, c, atol=1e-10)
     assert fit.constant == pytest.approx(constant)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+def test_the_dual_problem_is_the_same(degree: int) -> None:
+    """More features than labels, some that never vary: sums and rows give one result."""
+    rng = np.random.default_rng(7)
+    both = RidgeSums(degree, 40, 3), RidgeRows(degree, 3)
+    for fold in (0, 0, 1, 2):
+        x = rng.normal(size=(4, 2 * degree + 1, 40)) * (np.arange(40) % 5)
+        y = x[..., 1] - x[..., 7] + 0.1 * rng.normal(size=x.shape[:2])
+        for data in both:
+            data.add(fold, x, y)
+    sums, rows = (data.solve() for data in both)
+    assert sums.strength == rows.strength
+    assert rows.error == pytest.approx(sums.error, rel=1e-6)
+    np.testing.assert_allclose(rows.coefficients, sums.coefficients, atol=1e-6)
+    assert rows.constant == pytest.approx(sums.constant, abs=1e-6)
+    assert type(RidgeData.of_size(degree, 40, 39, 3)) is RidgeRows
+    assert type(RidgeData.of_size(degree, 40, 40, 3)) is RidgeSums
+
+
+def test_of_many_systems_some_are_left_out() -> None:
+    """Ten diatomics whose charges have nothing to do with what can be seen of them."""
+    rng = np.random.default_rng(8)
+    systems = []
+    for heavy in (3, 4, 5, 6, 7, 8, 9, 11, 12, 13):
+        frames = Frames([1, heavy], [[[0, 0, 0], [0, 0, 1 + 0.01 * k]] for k in range(4)])
+        charge = rng.normal() * np.array([1.0, -1.0])[:, None, None] * np.eye(3)
+        systems.append(LabelledFrames(frames, np.tile(charge, (4, 1, 1, 1))))
+    model = LinearTensor(**SMALL).fit_systems(systems)
+    few = LinearTensor(**SMALL).fit_systems(systems[:9])
+    # frames of a system predict each other; systems do not
+    errors = [[row[0].error for row in one.fit_.ridges] for one in (model, few)]
+    assert errors[0][0] > 0.5 > 0.01 > errors[1][0]
+    # every heavy element is in one system only: it takes what hydrogen has
+    assert {row[0].strength for row in model.fit_.ridges} == {model.fit_.ridges[0][0].strength}
+    assert {row[0].error for row in model.fit_.ridges} == {errors[0][0]}
 
 
 def test_one_frame_is_enough(synthetic_labels: LabelledFrames) -> None:
