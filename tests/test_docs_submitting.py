@@ -34,7 +34,7 @@ def test_from_nothing_to_a_row(tmp_path: Path) -> None:
     for name, text in FILES.items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text.replace("TASK_VERSION", version), encoding="utf-8")
+        path.write_text(text.replace("water/iid@3", f"water/iid@{version}"), encoding="utf-8")
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"APTBENCH_ROOT": str(tmp_path), "PATH": binaries}
 
@@ -90,7 +90,7 @@ def test_the_workflow_runs_the_base_branch_and_reads_only(name: str) -> None:
 def test_the_commands_that_take_a_submission_out_of_a_commit(
     workflow: str, file: str, taken: str, tmp_path: Path
 ) -> None:
-    """The shell of a workflow, on a repository with an honest and a hostile pull request."""
+    """The shell of a workflow, on an honest and a hostile pull request; another was accepted."""
     text = (PROJECT / ".github" / "workflows" / f"{workflow}.yml").read_text()
     steps = yaml.safe_load(text)["jobs"]["check"]["steps"]
     script = next(s["run"] for s in steps if "as data" in s.get("name", ""))
@@ -116,6 +116,12 @@ def test_the_commands_that_take_a_submission_out_of_a_commit(
         git("commit", "-qm", "submission")
         git("update-ref", f"refs/pull/{number}/head", "HEAD")
     git("checkout", "-q", "main")
+    accepted = origin / file.format("accepted")
+    accepted.parent.mkdir(parents=True)
+    accepted.write_text("format: submission@1\n")
+    accepted.with_name("standings.png").write_bytes(b"drawn by the maintainers")
+    git("add", ".")
+    git("commit", "-qm", "accepted since then")
     git("clone", "-q", str(origin), str(tmp_path / "base"), at=tmp_path)
     for number, code in ((1, 0), (2, 1)):
         temporary = tmp_path / f"temporary-{number}"

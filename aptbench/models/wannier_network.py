@@ -18,7 +18,7 @@ from aptbench.models.wannier_centers import valence_charges, wannier_centroids
 
 
 class WannierNetworkModel(DipoleModel):
-    """Learn the centroid of the Wannier centres of every atom, and never see a tensor.
+    """Learn the centroid of the Wannier centres of every atom, without their tensors.
 
     M = sum_i Z_i R_i - 2 sum_owner (n R_owner + w_owner) with the charges Z of the cores, the
     number n of centres of each owner, and the displacement w_owner of its centres, which is

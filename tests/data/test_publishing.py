@@ -154,6 +154,7 @@ def run_block(shell: Shell, kind: str, text: str, folder: Path) -> str:
 def test_publishing(shell, repository, web, tmp_path):
     address, folder = web
     shell.env |= {"REPOSITORY": str(repository), "ADDRESS": address, "WEB": str(folder)}
+    shell.env |= {"REVISION": "water-0.1.0", "NEWER": "water-0.2.0"}
     printed = [run_block(shell, kind, text, tmp_path) for kind, text in blocks("publishing.md")]
     current = Dataset(repository / "datasets" / NAME / f"{NAME}.zarr")
 
@@ -207,6 +208,7 @@ def test_of_a_packed_store_only_the_arrays_that_are_asked_for_are_fetched(web, t
 
 @pytest.mark.slow
 def test_versions(shell, repository, tmp_path):
+    shell.env |= {"REVISION": "water-0.1.0"}
     clone = tmp_path / "clone"
     shell(tmp_path, "git", "clone", "--quiet", str(repository), "clone")
     shell(clone, "dvc", "pull", "--quiet")
