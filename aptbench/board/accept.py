@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from aptbench.atomic import new_file
 from aptbench.board.submission import FILE, Submission, read_submission, write_submission
 from aptbench.board.submission_check import CheckReport, check_submission
 from aptbench.errors import InputError
@@ -16,7 +17,8 @@ def accept_submission(folder: str | Path, leaderboard: str | Path) -> CheckRepor
     """Check a submission, and archive it if nothing is refused.
 
     Its ``submission.yaml`` goes to ``submissions/NAME`` of the leaderboard, results and predictions
-    to ``results/DATASET/SPLIT/NAME``. Scores are computed here and now, whatever anybody said.
+    to ``results/DATASET/SPLIT/NAME``. Scores are computed here and now, whatever anybody said. Rows
+    of an earlier version go, also of tasks that this one leaves out.
 
     Parameters
     ----------
@@ -32,7 +34,8 @@ def accept_submission(folder: str | Path, leaderboard: str | Path) -> CheckRepor
     Raises
     ------
     InputError
-        If the name is that of another model, or the version is not higher than that which is there.
+        If the name is that of another model, or the version is not higher than that which is there
+        (what was accepted can be accepted again).
     """
     folder, leaderboard = Path(folder), Path(leaderboard)
     report = check_submission(folder)
@@ -40,19 +43,29 @@ def accept_submission(folder: str | Path, leaderboard: str | Path) -> CheckRepor
     if submission is None or not report.accepted:
         return report
     _refuse_taken_name(submission, leaderboard)
+    scored = {result.task_name for result in report.results}
+    for path in leaderboard.glob(f"results/*/*/{submission.name}.json"):
+        if path.parent.relative_to(leaderboard / "results").as_posix() not in scored:
+            # a row of an earlier version, which is another model
+            for file in (path, path.with_suffix(".npz"), current_path(path)):
+                file.unlink(missing_ok=True)
+    # before the rows: an acceptance that is broken off can be given again
+    write_submission(submission, leaderboard / "submissions" / submission.name)
     files = {one.task: folder / one.file for one in submission.predictions}
     currents = {one.task: folder / one.file for one in submission.currents}
     for result in report.results:
         path = leaderboard / "results" / result.task_name / f"{submission.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files[result.task], path.with_suffix(".npz"))
         current_path(path).unlink(missing_ok=True)
+        _copy(files[result.task], path.with_suffix(".npz"))
         if result.task in currents:
-            current_path(path).parent.mkdir(exist_ok=True)
-            shutil.copyfile(currents[result.task], current_path(path))
+            _copy(currents[result.task], current_path(path))
         write_result(result, path)
-    write_submission(submission, leaderboard / "submissions" / submission.name)
     return report
+
+
+def _copy(source: Path, target: Path) -> None:
+    with new_file(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _refuse_taken_name(submission: Submission, leaderboard: Path) -> None:
@@ -67,7 +80,7 @@ def _refuse_taken_name(submission: Submission, leaderboard: Path) -> None:
                 expected=earlier.authors[0].name,
                 do="choose another name",
             )
-        if earlier.version >= submission.version:
+        if earlier.version >= submission.version and earlier != submission:
             raise InputError(
                 f"The model {name!r} is there already in this version.",
                 got=f"version {submission.version}",

@@ -51,9 +51,11 @@ def spectra_table(summary: dict[str, Any]) -> str:
     places = summary["band_integrals_cm-2"]
     scores = {(s["model"], s["band"], s["metric"]): s for s in summary["scores"]}
     models = list(places["all"]["models"])
+    model = summary["debiased_with"]
+    made = "labels of every frame" if model is None else f"{model} corrected by labels"
     rows = [
         (
-            f"reference / 10^6 cm^-2 ({summary['debiased_with']} corrected by labels)",
+            f"reference / 10^6 cm^-2 ({made})",
             *(with_interval(*(1e-6 * x for x in row["reference"])) for row in places.values()),
             "–",
         )

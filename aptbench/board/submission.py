@@ -214,7 +214,7 @@ def read_submission(folder: str | Path) -> Submission:
         )
     try:
         content = yaml.load(path.read_bytes(), _PlainLoader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InputError(f"{path} is not plain YAML.", got=str(error)[:500]) from None
     try:
         return Submission.model_validate(content)

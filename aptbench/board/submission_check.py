@@ -43,8 +43,10 @@ LARGEST_FOLDER: Final = 1024**3
 """Bytes of a submission."""
 _TOO_GOOD: Final = 0.5
 """An error below this share of the noise of the labels is not that of a model."""
+_COPIED: Final = 0.25
+"""The same for a single frame, which may be near by chance."""
 _EXACT: Final = 1e-6
-"""Rms difference in e below which the tensors of a frame are those of the label."""
+"""Rms difference in e below which the tensor of an atom is that of the label."""
 
 
 @dataclass(frozen=True)
@@ -217,12 +219,17 @@ def _refuse_copies(task: Task, dataset: Dataset, predictions: dict[str, Predicti
     squares, n = 0.0, 0
     for system, labels in labels_of_test(task, dataset).items():
         error = predictions[system].apt.astype(np.float64) - labels.apt
-        frames = np.sqrt(np.mean(error**2, axis=(1, 2, 3)))
-        if np.any(frames < _EXACT):
+        atoms = np.sqrt(np.mean(error**2, axis=(2, 3)))
+        frames = np.sqrt(np.mean(atoms**2, axis=1))
+        # a tensor that vanishes can be told without a label
+        exact = (atoms < _EXACT) & labels.apt.any(axis=(2, 3))
+        copied = exact.any(1) | (frames < _COPIED * (floor or 0.0))
+        if np.any(copied):
+            first = int(np.argmax(copied))
             raise InputError(
                 "The predictions contain labels of the test.",
-                got=f"frame {predictions[system].frame[int(np.argmin(frames))]} of {system} is "
-                f"the label to {frames.min():.1g} e",
+                got=f"frame {predictions[system].frame[first]} of {system} is the label to "
+                f"{frames[first]:.1g} e, an atom of it to {atoms[first].min():.1g} e",
                 expected="predictions of a model that has not seen the test",
             )
         squares, n = squares + float(np.sum(error**2)), n + error.size

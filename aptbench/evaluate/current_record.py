@@ -65,6 +65,14 @@ class CurrentRecord:
                 got=", ".join(arrays),
                 expected=", ".join(_NAMES),
             )
+        kinds = [arrays[name].dtype.kind for name in _NAMES]
+        if kinds not in (["f", "i", "f"], ["f", "u", "f"]) or arrays["frame"].ndim != 1:
+            raise InputError(
+                f"The file {path.name} does not hold a current with its tensors.",
+                got=", ".join(f"{n} {arrays[n].dtype} {arrays[n].shape}" for n in _NAMES),
+                expected="floating-point current (frame, pol) and apt (audit, atom, pol, disp), "
+                "integer frame (audit,)",
+            )
         return cls(**arrays)
 
     def write(self, path: str | Path) -> Path:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import write_archive
+from aptbench.atomic import DAMAGED, write_archive
 from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.evaluate.label_blocks import LabelBlocks
@@ -236,10 +235,11 @@ class _Run:
         return prediction, summary
 
     def _kept(self, folder: Path) -> tuple[Array, dict[str, Any]] | None:
+        path = folder / "run.npz"
         try:
-            with np.load(folder / "run.npz", allow_pickle=False) as archive:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 prediction, summary = archive["apt"], json.loads(str(archive["summary"]))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except DAMAGED:
             return None
         return (prediction, summary) if prediction.shape == self.test.apt.shape else None
 

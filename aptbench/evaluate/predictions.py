@@ -13,6 +13,7 @@ import numpy.typing as npt
 from aptbench.atomic import write_archive
 from aptbench.errors import AlignmentError, InputError
 from aptbench.evaluate.array_archive import by_system, read_arrays
+from aptbench.metrics.alignment import LARGEST
 
 REQUIRED = ("apt", "frame", "atomic_number")
 
@@ -146,7 +147,7 @@ class Predictions:
         AlignmentError
             If frames or atoms are missing, additional, or in another order, or the data differ.
         InputError
-            If a value is not finite.
+            If a value is not finite, or beyond `LARGEST`.
         """
         if self.content_hash is not None and self.content_hash != content_hash:
             raise AlignmentError(
@@ -157,11 +158,12 @@ class Predictions:
             )
         _same_atoms(self.atomic_number, atomic_number)
         _same_frames(self.frame, frame)
-        bad = np.argwhere(~np.isfinite(self.apt))
+        bad = np.argwhere(~(np.abs(self.apt) <= LARGEST))
         if len(bad):
             where = tuple(int(k) for k in bad[0])
             raise InputError(
-                f"The predictions hold {len(bad)} values that are not finite.",
+                f"The predictions hold {len(bad)} values that are not finite, or beyond "
+                f"{LARGEST:g} e.",
                 got=f"{self.apt[where]} for frame {self.frame[where[0]]}, atom {where[1]}",
                 expected="a finite number for every component",
                 do="a frame that a model cannot predict cannot be left out: repair the model",

@@ -61,44 +61,47 @@ class SpectralSource:
         InputError
             If a frame is not labelled.
         """
-        if self.dataset is None or self.dataset.n_labels(self.system) != len(
-            self.trajectory.frames
-        ):
+        frames = self.dataset.label_frames(self.system) if self.dataset is not None else np.zeros(0)
+        start, n_frames = self.task.start if self.task else 0, len(self.trajectory.frames)
+        labels = np.flatnonzero((frames >= start) & (frames < start + n_frames))
+        if self.dataset is None or len(labels) != n_frames:
             raise InputError(
                 f"Not every frame of {self.name} is labelled.",
                 expected="dense labels, as in the data set 'molecules'",
                 do="name a model with --model",
             )
-        return DenseLabelSource(self.dataset, self.system)
+        return DenseLabelSource(self.dataset, self.system, labels)
 
 
 class DenseLabelSource:
-    """The tensors of a system in which every frame is labelled, read a stretch at a time.
+    """The tensors of a stretch in which every frame is labelled, read a part at a time.
 
     Parameters
     ----------
     dataset : Dataset
     system : str
+    labels : array of int
+        Index of the label of every frame.
     """
 
-    def __init__(self, dataset: Dataset, system: str) -> None:
-        self._dataset, self._system = dataset, system
+    def __init__(self, dataset: Dataset, system: str, labels: npt.NDArray[np.int64]) -> None:
+        self._dataset, self._system, self._labels = dataset, system, labels
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Frames, atoms, pol, disp."""
-        return self._dataset.n_labels(self._system), self._dataset.n_atoms(self._system), 3, 3
+        return len(self._labels), self._dataset.n_atoms(self._system), 3, 3
 
     def __getitem__(self, index: slice) -> npt.NDArray[np.float64]:
         """Return tensors in e, shape (frame, atom, pol, disp)."""
-        return self._dataset.labelled(self._system, np.arange(*index.indices(self.shape[0]))).apt
+        return self._dataset.labelled(self._system, self._labels[index]).apt
 
     def dipoles(self) -> npt.NDArray[np.float64]:
         """Return the dipoles of all frames in e angstrom, shape (frame, pol)."""
         parts = []
         for start in range(0, self.shape[0], 1024):
-            stop = min(start + 1024, self.shape[0])
-            dipole = self._dataset.labelled(self._system, np.arange(start, stop)).dipole
+            labels = self._labels[start : start + 1024]
+            dipole = self._dataset.labelled(self._system, labels).dipole
             if dipole is None:
                 raise InputError(f"The labels of {self._system!r} have no dipoles.")
             parts.append(dipole)

@@ -306,9 +306,11 @@ def _dense_scores(study: SpectralStudy) -> list[SpectralScore]:
                     metric, spectrum, reference, samples, truth, band, n_blocks=spectra.n_blocks
                 )
                 rows.append(SpectralScore(model, place, name, metric.unit, *values))
-    floor = noise_floor(
-        spectra.half(REFERENCE, 0), spectra.half(REFERENCE, 1), dict(study.trajectory.bands)
-    )
+    floor: dict[str, dict[str, float]] = {}
+    if spectra.n_blocks > 1:  # a single block has no halves
+        floor = noise_floor(
+            spectra.half(REFERENCE, 0), spectra.half(REFERENCE, 1), dict(study.trajectory.bands)
+        )
     for place, numbers in floor.items():
         for name, value in numbers.items():
             rows.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,6 +11,9 @@ from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
 
 Array = npt.NDArray[np.float64]
+
+LARGEST: Final = 1e6
+"""Number in e beyond which a component is none: its square must not overflow."""
 
 
 def check_alignment(
@@ -31,7 +36,7 @@ def check_alignment(
     AlignmentError
         If frames or atoms are missing or too many.
     InputError
-        If an array is not one of tensors, or a value is not finite.
+        If an array is not one of tensors, or a value is not finite or beyond `LARGEST`.
     """
     return _checked("prediction", prediction, frames), _checked("reference", reference, frames)
 
@@ -60,13 +65,13 @@ def _checked(name: str, value: npt.ArrayLike, frames: Frames) -> Array:
                 expected=f"{expected[axis]} {what}, in the order of the frames",
                 do="predict every frame and atom; a score of a part is not given",
             )
-    bad = np.argwhere(~np.isfinite(array))
+    bad = np.argwhere(~(np.abs(array) <= LARGEST))
     if len(bad):
         where = tuple(int(k) for k in bad[0])
         raise InputError(
-            f"The {name!r} has {len(bad)} values that are not finite.",
+            f"The {name!r} has {len(bad)} values that are not finite, or beyond {LARGEST:g} e.",
             got=f"{array[where]} at (frame, atom, pol, disp) = {where}",
-            expected="a finite number for every component",
+            expected="a finite number of e for every component",
             do="mend the model; values that are not finite are never left out of a score",
         )
     return array

@@ -189,6 +189,8 @@ def _hypotheses(
 def _scales(tensors: Array, labels: Array) -> Iterator[tuple[str, str, str, float]]:
     power = float(np.sum(tensors**2))
     factor = float(np.sum(tensors * labels)) / power if power > 0 else 1.0
+    if factor == 0:
+        return  # nothing of the labels is in the tensors
     if factor < 0:
         sign, opposite, cure = -1, "the sign is the opposite, and ", "use P = dM/dR = +dF/dE; "
     else:

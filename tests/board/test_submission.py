@@ -31,7 +31,7 @@ from aptbench.errors import AlignmentError, AptbenchError, InputError
 from aptbench.evaluate import Predictions
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.current_audit import audit_frames
-from aptbench.evaluate.current_record import CurrentRecord
+from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.tasks import Task, load_task
 
@@ -202,13 +202,38 @@ def test_copied_labels(folder: Path, task: Task, good: Predictions) -> None:
     one = good.apt.copy()
     one[1] = labels[1].astype(np.float32)
     assert "contain labels of the test" in reason(with_predictions(folder, changed(good, apt=one)))
+    # all atoms but one
+    one = good.apt.copy()
+    one[1, 1:] = labels[1, 1:].astype(np.float32)
+    assert "contain labels of the test" in reason(with_predictions(folder, changed(good, apt=one)))
 
 
 def test_labels_with_less_noise_than_they_have(
     folder: Path, task: Task, good: Predictions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aptbench.board.submission_check.noise_floor", lambda dataset: 0.5)
+    assert "contain labels of the test" in reason(folder)
+    monkeypatch.setattr("aptbench.board.submission_check.noise_floor", lambda dataset: 0.12)
     assert "nearer to the labels" in reason(folder)
+
+
+def test_some_frames_with_less_noise_than_labels_have(
+    folder: Path, task: Task, good: Predictions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of all frames together is that of a model; those but one are smeared copies."""
+    monkeypatch.setattr("aptbench.board.submission_check.noise_floor", lambda dataset: 0.01)
+    assert check_submission(folder).accepted
+    labels = open_dataset(task.dataset).labelled(SYSTEM, np.array(task.test)).apt
+    smeared = labels + 1e-4 * np.random.default_rng(1).normal(size=labels.shape)
+    smeared[0] = good.apt[0]
+    found = reason(with_predictions(folder, changed(good, apt=smeared.astype(np.float32))))
+    assert "contain labels of the test" in found
+
+
+def test_absurd_numbers(folder: Path, good: Predictions) -> None:
+    apt = good.apt.astype(np.float64)
+    apt[0, 0, 0, 0] = 1e200
+    assert "beyond 1e+06 e" in reason(with_predictions(folder, changed(good, apt=apt)))
 
 
 def test_pickles_and_bombs(folder: Path, good: Predictions, tmp_path: Path) -> None:
@@ -285,6 +310,8 @@ def test_yaml_is_data(folder: Path) -> None:
         ("\0", f"{path} is not plain YAML"),
         ("x: " + "y" * 200_000, "too large"),
         ("- a list", "does not describe"),
+        ("version: 2024-13-45", "not plain YAML"),
+        ("version: !!int x", "not plain YAML"),
     ):
         path.write_text(text)
         assert words in reason(folder), words
@@ -356,6 +383,8 @@ def test_a_current_is_believed_after_samples(task: Task, good: Predictions, tmp_
     found = reason(packed("bent", current=bent, frame=at, apt=np.array(known)))
     assert "not that of its tensors" in found
     assert "not of all frames" in reason(packed("short", current=record.current[:-1]))
+    for name, value in (("current", np.full((3, 3), "x")), ("frame", np.int64(0))):
+        assert "does not hold a current" in reason(packed(name, **{name: value}))
 
 
 def forged(task: Task, wanted: np.ndarray) -> CurrentRecord:
@@ -419,14 +448,22 @@ def test_it_appears_on_the_board(folder: Path, tmp_path: Path, good: Predictions
     assert "Charges of somebody" in page
     kept = read_submission(board / "submissions" / "charged")
     assert kept.authors[0].name == "A. Nobody"
+    # one that was broken off is given again; another of the same version is not the same
+    assert accept_submission(folder, board).accepted
+    pack_submission(ABOUT | {"title": "Another"}, {TASK: {SYSTEM: good}}, tmp_path / "same")
     with pytest.raises(InputError, match="already in this version"):
-        accept_submission(folder, board)
+        accept_submission(tmp_path / "same", board)
     stranger = ABOUT | {"authors": [{"name": "B. Other"}], "version": 2}
     pack_submission(stranger, {TASK: {SYSTEM: good}}, tmp_path / "stranger")
     with pytest.raises(InputError, match="somebody else"):
         accept_submission(tmp_path / "stranger", board)
     pack_submission(ABOUT | {"version": 2}, {TASK: {SYSTEM: good}}, tmp_path / "newer")
+    left_out = board / "results" / "a" / "b" / "charged.json"
+    for path in (left_out, left_out.with_suffix(".npz"), current_path(left_out)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     assert accept_submission(tmp_path / "newer", board).accepted
+    assert not any(path.is_file() for path in (board / "results" / "a").rglob("*"))
     # nothing that is refused leaves a trace
     replaced(tmp_path / "stranger", name="other", scores={})
     assert not accept_submission(tmp_path / "stranger", board).accepted

@@ -22,6 +22,7 @@ from aptbench.evaluate.spectral_files import (
 )
 from aptbench.evaluate.spectral_source import DenseLabelSource, open_source
 from aptbench.evaluate.spectral_study import NOISE_FLOOR, REFERENCE, spectral_study
+from aptbench.evaluate.task_spectrum import TaskSpectrum
 from aptbench.evaluate.trajectory import (
     DenseTrajectory,
     dense_trajectory,
@@ -109,7 +110,7 @@ def test_the_reference_spectrum_is_that_of_the_labels(dense: Dataset, frames: Fr
         trajectory,
         {},
         reference_currents(dense, "a"),
-        dipole=DenseLabelSource(dense, "a").dipoles(),
+        dipole=DenseLabelSource(dense, "a", np.arange(dense.n_labels("a"))).dipoles(),
     )
     found = study.reference_spectrum()
     assert found is not None
@@ -230,7 +231,7 @@ def test_the_channels_of_a_model_are_compared_with_the_reference(
 ) -> None:
     trajectory = dense_trajectory(dense, "a", SHORT)
     tensors = {
-        REFERENCE: DenseLabelSource(dense, "a"),
+        REFERENCE: DenseLabelSource(dense, "a", np.arange(dense.n_labels("a"))),
         "strong": PredictedTensors(Scaled(1.1, "strong"), trajectory.frames),
     }
     assignments = {
@@ -290,6 +291,26 @@ def test_a_source_is_a_data_set_a_store_or_a_file(dense: Dataset, tmp_path: Path
         open_source(str(dense.path), protocol=SHORT, volume=-1.0)
     with pytest.raises(InputError, match="Not every frame"):
         again.dense_labels()
+
+
+def test_labels_of_a_stretch_are_those_of_its_frames(dense: Dataset) -> None:
+    whole = open_source(str(dense.path), protocol=SHORT)
+    stretch = dense_trajectory(dense, "a", SHORT, frames=range(100, 700))
+    reference = reference_currents(dense, "a")
+    assert reference is not None
+    part = TaskSpectrum("synthetic/a@1", stretch, 100, reference)
+    labels = replace(whole, trajectory=stretch, task=part).dense_labels()
+    every = whole.dense_labels()
+    assert labels.shape == (600, *every.shape[1:])
+    np.testing.assert_array_equal(labels[5:9], every[105:109])
+    np.testing.assert_array_equal(labels.dipoles(), every.dipoles()[100:700])
+
+
+def test_a_single_block_has_no_floor(dense: Dataset) -> None:
+    trajectory = dense_trajectory(dense, "a", SHORT)
+    models = currents_of(trajectory, Scaled(1.1, "strong"))
+    study = spectral_study(trajectory, models, reference_currents(dense, "a"), block=1e6)
+    assert {score.model for score in study.scores} == {"strong"}
 
 
 def test_a_drifting_ion_changes_nothing(frames: Frames) -> None:

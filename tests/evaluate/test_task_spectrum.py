@@ -130,9 +130,11 @@ def test_a_frozen_reference_stays(project: Path, task: Task, dataset: Dataset) -
     write_spectrum_reference(SpectrumReference("m", "f", mine.current[1:]), path)
     with pytest.raises(AlignmentError, match="not of the spectrum"):
         task_spectrum(task, dataset)
-    path.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="damaged"):
-        task_spectrum(task, dataset)
+    whole = path.read_bytes()
+    for damaged in (b"no archive", b"", whole[: len(whole) // 2], whole.replace(b"PK", b"XX")):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged"):
+            task_spectrum(task, dataset)
 
 
 def test_labels_of_every_frame_are_the_reference(task: Task, dataset: Dataset) -> None:

@@ -103,6 +103,20 @@ def test_labels_of_other_systems_are_other_data(
     assert record.status == "other data"
 
 
+@pytest.mark.parametrize("part", ["train_sets", "validation_sets"])
+def test_a_leak_is_one_whatever_else_was_learned(task: Task, dataset: Dataset, part: str) -> None:
+    own = {"dataset": dataset.name, "content_hash": task.content_hash}
+    other = {"dataset": "ice", "content_hash": f"sha256:{64 * '2'}", "labels": {"bulk": [0, 1]}}
+    sets = {
+        "train_sets": [other, own | {"labels": {task.system: list(task.train)}}],
+        "validation_sets": [own | {"labels": {task.system: list(task.validation)}}],
+    }
+    assert training_record(said(task, dataset, **sets), task, dataset).status == "other data"
+    sets[part][-1]["labels"][task.system][-1] = task.test[0]
+    with pytest.raises(AlignmentError, match="trained on test labels"):
+        training_record(said(task, dataset, **sets), task, dataset)
+
+
 @pytest.mark.parametrize(
     ("model", "status"),
     [

@@ -71,6 +71,8 @@ def test_good_and_bad_models_are_left_alone() -> None:
         assert kind_of(APT + size * rng.normal(size=APT.shape)) is None
     assert kind_of(rng.normal(size=APT.shape)) is None
     assert kind_of(np.zeros(APT.shape)) is None
+    none_of_it = find_misfit(GOOD, np.zeros(APT.shape), FRAMES)
+    assert none_of_it is None or none_of_it.kind == "offset"
 
 
 def test_isotropic_models_are_not_told_that_they_are_transposed() -> None:
