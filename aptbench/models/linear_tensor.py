@@ -17,7 +17,7 @@ from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.protocol import Array
 from aptbench.models.spherical_tensors import cartesian_basis
 from aptbench.models.tensor_features import FeatureSettings, tensor_features
-from aptbench.models.tensor_ridge import RidgeData, TensorRidge
+from aptbench.models.tensor_ridge import MORE_STRENGTHS, STRENGTHS, RidgeData, TensorRidge
 from aptbench.models.weights_file import reading_weights
 
 WEIGHTS: Final = "weights.json"
@@ -161,7 +161,8 @@ class LinearTensor:
                     for n in DEGREES if atoms.any() else ():
                         target = np.einsum("cpd,apd->ac", cartesian_basis(n), one.apt[k, atoms])
                         row[n].add(fold, features[n][atoms], target)
-        ridges = (_solve([row[n] for row in data]) for n in DEGREES)
+        strengths = MORE_STRENGTHS if whole else STRENGTHS
+        ridges = (_solve([row[n] for row in data], strengths) for n in DEGREES)
         self.fit_ = _Fit(species, tuple(zip(*ridges, strict=True)))
         self.provenance_ = {}
         return self
@@ -270,9 +271,9 @@ class LinearTensor:
         return self.fit_
 
 
-def _solve(data: Sequence[RidgeData]) -> list[TensorRidge]:
+def _solve(data: Sequence[RidgeData], strengths: Array) -> list[TensorRidge]:
     """Solve the regressions of one degree; a species that has nothing to choose by asks others."""
-    found = [one.solve() if one.can_choose else None for one in data]
+    found = [one.solve(strengths) if one.can_choose else None for one in data]
     chosen = [one for one in found if one is not None]
     if not chosen:
         return [one.solve() for one in data]

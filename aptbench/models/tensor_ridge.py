@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-STRENGTHS: Final = 10.0 ** np.arange(-8.0, 4.0)
+STRENGTHS: Final = 10.0 ** np.arange(-8.0, 1.0)
 """Regularisations to choose from, for each row and feature of unit variance."""
+MORE_STRENGTHS: Final = 10.0 ** np.arange(-8.0, 4.0)
+"""The same where folds may have next to nothing in common, such as molecules."""
 DEFAULT: Final = 1e-4
 """Regularisation where there is nothing to choose by."""
 
@@ -75,7 +77,7 @@ class RidgeData(ABC):
     def add(self, fold: int, features: Array, targets: Array) -> None:
         """Add features (atom, 2 l + 1, feature) and components (atom, 2 l + 1) to a fold."""
 
-    def solve(self) -> TensorRidge:
+    def solve(self, strengths: Array = STRENGTHS) -> TensorRidge:
         """Choose the regularisation by leaving out one fold after the other, and fit to all.
 
         Where there is only one fold, the regularisation is `DEFAULT`, and the error that of the
@@ -87,13 +89,13 @@ class RidgeData(ABC):
         """
         if not self.can_choose:
             return self.fit(DEFAULT)
-        squares = np.zeros(len(STRENGTHS))
+        squares = np.zeros(len(strengths))
         for left in np.flatnonzero(self.rows).tolist():
             kept = np.arange(len(self.rows)) != left
-            for n, (coefficients, constant) in enumerate(self._path(kept, STRENGTHS)):
+            for n, (coefficients, constant) in enumerate(self._path(kept, strengths)):
                 squares[n] += self._square_error(left, coefficients, constant)
         best = int(np.argmin(squares))
-        return self.fit(float(STRENGTHS[best]), self._root_mean(squares[best]))
+        return self.fit(float(strengths[best]), self._root_mean(squares[best]))
 
     def fit(self, strength: float, error: float | None = None) -> TensorRidge:
         """Fit to all folds with a given regularisation; the error is that of the fit if None."""
