@@ -57,6 +57,9 @@ class Frames:
     total_charge: float = 0.0
 
     def __post_init__(self) -> None:
+        charge = _array("total_charge", self.total_charge, np.float64)
+        _expect_shape("total_charge", charge, ())
+        object.__setattr__(self, "total_charge", float(charge))
         numbers = _array("atomic_numbers", self.atomic_numbers, np.int64)
         if numbers.ndim != 1 or numbers.size == 0 or numbers.min() < 1 or numbers.max() > 118:
             raise InputError(
@@ -99,7 +102,7 @@ class Frames:
 
     def __getitem__(self, index: Any) -> Frames:
         """Select frames by an integer, a slice, a list of integers or a mask."""
-        index = slice(index, index + 1 or None) if isinstance(index, int | np.integer) else index
+        index = _selection(index, len(self))
         return replace(
             self,
             positions=self.positions[index],
@@ -290,13 +293,23 @@ class LabelledFrames:
 
     def __getitem__(self, index: Any) -> LabelledFrames:
         """Select frames, as `Frames` does."""
-        index = slice(index, index + 1 or None) if isinstance(index, int | np.integer) else index
+        index = _selection(index, len(self))
         return LabelledFrames(
             self.frames[index],
             self.apt[index],
             None if self.dipole is None else self.dipole[index],
             None if self.wannier_centers is None else self.wannier_centers[index],
         )
+
+
+def _selection(index: Any, length: int) -> Any:
+    """Return an integer as a slice of one frame."""
+    if not isinstance(index, int | np.integer):
+        return index
+    if not -length <= index < length:
+        # what ends a loop over the frames
+        raise IndexError(f"There is no frame {index}: there are {length}.")
+    return slice(index, index + 1 or None)
 
 
 def _array(name: str, value: Any, dtype: type) -> Any:

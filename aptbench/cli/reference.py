@@ -50,14 +50,23 @@ def sample(
     from aptbench.data import open_dataset, write_dataset
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import COMMITTEE, Recipe
-    from aptbench.reference.sample import read_start, sampler_version, trajectory_data
+    from aptbench.reference.sample import (
+        expect_sampled_with,
+        read_start,
+        sampler_version,
+        trajectory_data,
+    )
     from aptbench.reference.sample import sample as run_sample
 
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
     target = recipe.parent / TRAJECTORY
     kept = target.exists() and not fresh
-    stored = open_dataset(target).trajectory(settings.system) if kept else None
+    stored = None
+    if kept:
+        store = open_dataset(target)
+        expect_sampled_with(settings.sample, store.system_attrs(settings.system))
+        stored = store.trajectory(settings.system)
     with progress_bar() as bar:
         tasks = {
             stage.name: bar.add_task(stage.name, total=stage.steps)
@@ -114,7 +123,7 @@ def label(
     from aptbench.reference.distributed import label_distributed
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import Recipe
-    from aptbench.reference.records import record_path
+    from aptbench.reference.records import failure_path, record_path
 
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
@@ -130,7 +139,11 @@ def label(
         engine()
     store = sampled(recipe)
     times, trajectory = store.times(settings.system), store.trajectory(settings.system)
-    wanted = [n for n in wanted if not record_path(target, n).exists()][:limit]
+    wanted = [n for n in wanted if not record_path(target, n).exists()]
+    # a frame that is known to fail is told again, and takes no place of one that may not
+    known = {n for n in wanted if failure_path(target, n).exists()}
+    chosen = {*known, *[n for n in wanted if n not in known][:limit]}
+    wanted = [n for n in wanted if n in chosen]
     what = (trajectory, times, wanted, settings.label.theory, engine, target, folder / "labels")
     failed: list[int] = []
     with progress_bar() as bar:

@@ -74,6 +74,13 @@ def pack(
         if not path.is_file():
             raise InputError("There is no such extra file.", got=path)
     said = read_about(about)
+    asked = [text.partition("=")[0] for text in predictions or ()] + list(task or ())
+    if len({name.partition("@")[0] for name in asked}) < len(asked):
+        raise InputError(
+            "A task has predictions twice.",
+            got=", ".join(asked),
+            do="name each task once, with --predictions or with --task",
+        )
     given: dict[str, dict[str, Predictions] | Path] = {}
     for text in predictions or ():
         name, separator, file = text.partition("=")

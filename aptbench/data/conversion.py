@@ -111,6 +111,10 @@ def read_source(
         )
     if format not in FORMATS:
         raise UnknownNameError("format", format, FORMATS)
+    if isolated and cell is not None and format != "espresso":
+        raise InputError("An isolated system has no cell.", do="leave out --cell or --isolated")
+    if field is not None and format != "cp2k":
+        raise InputError(f"There is no field strength of {format} files.", do="leave out --field")
     if order is None and format not in _OF_RUNS:
         raise InputError(
             "The index order of the tensors is not given.",

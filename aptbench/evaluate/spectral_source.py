@@ -141,7 +141,7 @@ def open_source(
     velocities : Path, optional
         File of the velocities of a CP2K trajectory.
     cell : three floats, optional
-        Of a CP2K trajectory, in angstrom; isolated if not given.
+        Of a trajectory file that does not state it, in angstrom; isolated if not given.
     temperature : float, optional
         In K; that of the velocities if not given.
     volume : float, optional
@@ -153,9 +153,24 @@ def open_source(
         If something is missing that the kind of source needs, or the trajectory gives no spectrum.
     """
     path = Path(source).expanduser()
-    if path.suffix in XYZ:
+    is_file = path.suffix in XYZ
+    is_task = not is_file and source.partition("@")[0] in available_tasks()
+    of_files = {
+        "--time-step": time_step,
+        "--velocity-unit": velocity_unit,
+        "--velocities": velocities,
+        "--cell": cell,
+    }
+    unused = [] if is_file else [name for name, value in of_files.items() if value is not None]
+    if system is not None and (is_file or is_task):
+        unused.append("--system")
+    if unused:
+        raise InputError(
+            f"{source} has its own, and takes no {' and no '.join(unused)}.", do="leave it out"
+        )
+    if is_file:
         opened = _from_file(path, protocol, bands, time_step, velocity_unit, velocities, cell)
-    elif source.partition("@")[0] in available_tasks():
+    elif is_task:
         opened = _from_task(source, protocol, bands)
     else:
         opened = _from_dataset(source, system, protocol, bands)
@@ -217,6 +232,10 @@ def _from_file(
         step = uniform_time_step(times) if time_step is None else time_step
     else:
         frames = read_extended_xyz_frames(path, velocity_unit=velocity_unit)
+        if cell is not None:
+            if frames.periodic:
+                raise InputError(f"{path.name} states its cell.", do="leave out --cell")
+            frames = frames.replace(cell=np.asarray(cell, float))
         if time_step is None:
             raise InputError(
                 f"{path.name} does not state the time between its frames.",

@@ -77,6 +77,11 @@ def classical_stage(
                 do=f"remove {folder} and sample again, or use another folder",
             )
         positions, velocities = file["positions"], file["velocities"]
+    if not np.allclose(positions[0], start.positions[0], atol=1e-3):
+        raise InputError(
+            f"The stage in {folder} began from another configuration.",
+            do=f"remove {folder} and the folders of later stages, or use another folder",
+        )
     return Frames(
         start.atomic_numbers, positions, np.asarray(settings.cell), velocities, start.molecule
     )

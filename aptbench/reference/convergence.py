@@ -17,7 +17,7 @@ from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.reference.engine import Cp2k
 from aptbench.reference.inputs import xyz_text
-from aptbench.reference.label import run_input, run_once
+from aptbench.reference.label import keep_if_same, run_input, run_once
 from aptbench.reference.theory import Theory
 
 SHIFT = "shift"
@@ -175,7 +175,7 @@ def _third(
 ) -> tuple[npt.NDArray[np.float64], int]:
     """Return ``apt[:, pol, :]`` of shape (atom, disp), and iterations."""
     work.mkdir(parents=True, exist_ok=True)
-    (work / "start.xyz").write_text(xyz_text(frame.atomic_numbers, frame.positions[0]))
+    keep_if_same(work / "start.xyz", xyz_text(frame.atomic_numbers, frame.positions[0]), work)
     if start is not None:
         shutil.copyfile(start, work / ("zero-RESTART.wfn" if keep_zero else "start.wfn"))
     if not keep_zero:

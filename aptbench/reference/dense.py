@@ -318,7 +318,7 @@ def taken(lock: Path) -> Iterator[bool]:
     >>> lock.exists()
     False
     """
-    owner = f"{socket.gethostname()} {os.getpid()}"
+    owner = f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())}"
     for _ in range(2):
         try:
             handle = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
@@ -339,7 +339,7 @@ def taken(lock: Path) -> Iterator[bool]:
 
 def _is_held(lock: Path) -> bool:
     try:
-        host, _, number = lock.read_text().partition(" ")
+        host, number, began = (*lock.read_text().split(), "", "", "")[:3]
     except FileNotFoundError:
         return False
     if host != socket.gethostname() or not number.isdigit():
@@ -352,4 +352,13 @@ def _is_held(lock: Path) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    # another process may have got the number since, as in a container that was started again
+    return not began or began == _began(int(number))
+
+
+def _began(process: int) -> str:
+    """Return when a process was started, in ticks since the system was; empty if not known."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""

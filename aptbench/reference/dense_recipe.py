@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from aptbench.atomic import write_archive
-from aptbench.data.readers.xyz import atomic_numbers, read_blocks
+from aptbench.data.readers.xyz import atomic_numbers, only_block
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION, thermal_velocities, velocity_verlet
@@ -161,7 +161,7 @@ def read_molecules(path: Path, dynamics: Dynamics) -> Frames:
     InputError
         If there is no such file, or it does not have whole molecules.
     """
-    (block,) = read_blocks(path)
+    block = only_block(path)
     fields = block.fields(4)
     numbers = atomic_numbers([row[0] for row in fields])
     size = dynamics.atoms_per_molecule or len(numbers)
@@ -291,6 +291,11 @@ def _run(
                 )
             _save(path, settings, chunk, model.energies(chunk))
         x, v, e = _load(path, settings)
+        if not done and not np.allclose(x[0], start.positions[0], atol=1e-6):
+            raise InputError(
+                f"The dynamics in {folder} began from another configuration.",
+                do=f"remove {folder} and sample again, or use another folder",
+            )
         positions.append(x)
         velocities.append(v)
         energies.append(e)

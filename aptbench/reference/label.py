@@ -81,7 +81,7 @@ def label_frame(
     begin = time.perf_counter()
     work.mkdir(parents=True, exist_ok=True)
     geometry = xyz_text(frame.atomic_numbers, frame.positions[0])
-    _keep_if_same(work / "start.xyz", geometry, work)
+    keep_if_same(work / "start.xyz", geometry, work)
     names = ["zero", *("-".join(key) for key in FIELDS)]
     runs = {name: run_input(frame, theory, name) for name in names}
     texts = {}
@@ -149,7 +149,7 @@ def run_input(frame: Frames, theory: Theory, name: str, *, start: str | None = N
     return calculation(field=(vector[0], vector[1], vector[2]), restart="zero-RESTART.wfn")
 
 
-def _keep_if_same(path: Path, text: str, work: Path) -> None:
+def keep_if_same(path: Path, text: str, work: Path) -> None:
     """Write a file; if it held something else, remove what was computed from it."""
     if path.exists() and path.read_text() != text:
         for output in work.glob("*.out"):

@@ -68,6 +68,8 @@ class Sampling(BaseModel):
 
     @model_validator(mode="after")
     def _check_stages(self) -> Sampling:
+        if len({stage.name for stage in self.stages}) < len(self.stages):
+            raise ValueError("two stages have the same name")
         if self.stages[0].append:
             raise ValueError("the first stage has no stage before it that it could be appended to")
         if self.composition is None and self.potential == CLASSICAL:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from aptbench.atomic import write_atomically
 from aptbench.data.readers.cp2k import read_trajectory
-from aptbench.data.readers.xyz import atomic_numbers, read_blocks
+from aptbench.data.readers.xyz import atomic_numbers, only_block
 from aptbench.data.system import SystemData
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
+from aptbench.json_file import faults
+from aptbench.reference.claim import claimed
 from aptbench.reference.classical import ClassicalLiquid
 from aptbench.reference.classical_stage import classical_stage
 from aptbench.reference.engine import Cp2k
@@ -23,6 +28,8 @@ from aptbench.reference.inputs import molecular_dynamics, xyz_text
 from aptbench.reference.recipe import COMMITTEE, Recipe, Sampling, Stage
 from aptbench.units import ATOMIC_TIME, BOHR
 
+START_TOLERANCE = 1e-3
+"""Distance in angstrom up to which two configurations are one, written with fewer digits."""
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, the steps done and the steps wanted."""
 
@@ -65,17 +72,37 @@ def sample(
     Raises
     ------
     InputError
-        If ``stored`` does not end where a stage does.
+        If ``stored`` does not end where a stage does, a folder holds a stage of other settings, or
+        another process samples here.
     """
+    with claimed(Path(work) / ".sample.claim") as claim:
+        if claim is None:
+            raise InputError(f"Another process samples in {work}.", do="wait until it has ended")
+
+        def told(stage: str, done: int, steps: int) -> None:
+            claim.renew()
+            if progress:
+                progress(stage, done, steps)
+
+        return _sample(recipe, start, Path(work), engine, told, stored)
+
+
+def _sample(
+    recipe: Recipe,
+    start: Frames,
+    work: Path,
+    engine: Cp2k | None,
+    progress: Progress,
+    stored: Frames | None,
+) -> tuple[npt.NDArray[np.float64], Frames]:
     settings = recipe.sample
     skipped = 0 if stored is None else _stages_in(stored, settings)
     pieces = [] if stored is None else [stored]
     before, last = None, start if stored is None else stored[-1]
     for number, stage in enumerate(settings.stages):
-        folder = Path(work) / stage.name
+        folder = work / stage.name
         if number < skipped:
-            if progress:
-                progress(stage.name, stage.steps, stage.steps)
+            progress(stage.name, stage.steps, stage.steps)
             continue
         folder.mkdir(parents=True, exist_ok=True)
         if settings.potential == COMMITTEE:
@@ -91,6 +118,33 @@ def sample(
         before, last = folder, frames[-1]
     whole = Frames.joined(pieces)
     return np.arange(len(whole), dtype=np.float64) * settings.timestep * settings.stride, whole
+
+
+def expect_sampled_with(settings: Sampling, attrs: Mapping[str, Any]) -> None:
+    """Compare a recipe with the attributes of a stored trajectory, which may have fewer stages.
+
+    Raises
+    ------
+    InputError
+        If the trajectory was sampled with other settings: a store would say of old frames what is
+        true of new ones.
+    """
+    said = dict(attrs.get("provenance", {}).get("sampling", {}))
+    said.pop("code", None)
+    try:
+        old = Sampling.model_validate(said)
+    except ValidationError as error:
+        raise InputError(
+            "The stored trajectory does not say how it was sampled.", got=faults(error)
+        ) from None
+    stages = settings.stages[: len(old.stages)]
+    if old != settings.model_copy(update={"stages": stages}):
+        raise InputError(
+            "The stored trajectory was sampled with other settings than the recipe has.",
+            got=old.model_dump_json(),
+            expected=settings.model_dump_json(),
+            do="restore the recipe, append stages only, or sample afresh (--fresh)",
+        )
 
 
 def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64], Frames]:
@@ -128,7 +182,7 @@ def read_start(path: Path, settings: Sampling) -> Frames:
         first = _first_configuration(settings, settings.composition)
         comment = f"{settings.composition}, seed {settings.seed}"
         write_atomically(path, xyz_text(first.atomic_numbers, first.positions[0], comment))
-    (block,) = read_blocks(path)
+    block = only_block(path)
     fields = block.fields(4)
     numbers = atomic_numbers([row[0] for row in fields])
     if settings.composition is not None:
@@ -208,8 +262,8 @@ def _stages_in(stored: Frames, settings: Sampling) -> int:
     return ends[len(stored)]
 
 
-def _of_stage(progress: Progress | None, stage: Stage) -> Callable[[int], None] | None:
-    return None if progress is None else lambda done: progress(stage.name, done, stage.steps)
+def _of_stage(progress: Progress, stage: Stage) -> Callable[[int], None]:
+    return lambda done: progress(stage.name, done, stage.steps)
 
 
 def _committee_stage(
@@ -219,9 +273,10 @@ def _committee_stage(
     folder: Path,
     before: Path | None,
     engine: Cp2k,
-    progress: Progress | None,
+    progress: Progress,
 ) -> Frames:
     """Run a stage with CP2K from a frame; without velocities they are drawn."""
+    _expect_same(settings, stage, start, folder)
     if not (folder / "md.inp").exists():
         velocities = None
         if start.velocities is not None:
@@ -232,7 +287,39 @@ def _committee_stage(
         text = _input(settings, stage, start, stage.steps, velocities=velocities)
         (folder / "md.inp").write_text(text)
     _advance(settings, stage, folder, engine, progress)
-    return trajectory(folder, settings)[1].replace(molecule=start.molecule)
+    frames = trajectory(folder, settings)[1]
+    if len(frames) != stage.steps // settings.stride + 1:
+        raise EngineError(
+            f"The trajectory in {folder} is not that of the stage {stage.name!r}.",
+            got=f"{len(frames)} frames",
+            expected=f"{stage.steps // settings.stride + 1} frames",
+            do=f"remove {folder} and sample again",
+        )
+    return frames.replace(molecule=start.molecule)
+
+
+def _expect_same(settings: Sampling, stage: Stage, start: Frames, folder: Path) -> None:
+    """Refuse to go on with a stage that was begun with other settings, or elsewhere."""
+    note, first = folder / "settings.json", folder / "start.xyz"
+    identity = json.dumps(
+        {
+            "stage": stage.model_dump(exclude={"steps"}),
+            **settings.model_dump(exclude={"stages", "start"}),
+        },
+        sort_keys=True,
+    )
+    moved = first.exists() and not np.allclose(
+        read_start(first, settings).positions, start.positions, atol=START_TOLERANCE
+    )
+    if moved or (note.exists() and note.read_text() != identity):
+        raise InputError(
+            f"The stage in {folder} was run with other settings than the recipe has, or from "
+            "another configuration.",
+            got=note.read_text() if note.exists() else "no note of its settings",
+            expected=identity,
+            do=f"remove {folder} and the folders of later stages, or use another --work",
+        )
+    write_atomically(note, identity)
 
 
 def _energy_match(folder: Path) -> float:
@@ -262,13 +349,12 @@ def _input(settings: Sampling, stage: Stage, start: Frames, steps: int, **more: 
 
 
 def _advance(
-    settings: Sampling, stage: Stage, folder: Path, engine: Cp2k, progress: Progress | None
+    settings: Sampling, stage: Stage, folder: Path, engine: Cp2k, progress: Progress
 ) -> None:
     """Run a stage to its end, from its restart file where there is one."""
     restart = folder / "md-1.restart"
     done = _steps_in(restart)
-    if progress:
-        progress(stage.name, done, stage.steps)
+    progress(stage.name, done, stage.steps)
     if done >= stage.steps:
         return
     name = "md"
@@ -280,8 +366,7 @@ def _advance(
             _cut(folder / file, done)
         text = _input(settings, stage, start, left, restart=restart.name)
         (folder / f"{name}.inp").write_text(text)
-    watch = None if progress is None else _watch(stage, folder, progress)
-    engine.run(folder, name, watch=watch)
+    engine.run(folder, name, watch=_watch(stage, folder, progress))
     if _steps_in(restart) < stage.steps:
         raise EngineError(
             f"The stage {stage.name!r} ended early.",

@@ -36,3 +36,18 @@ def test_only_a_submission_is_replaced(kind, tmp_path, aptbench):
     assert code == 2
     assert "is no submission, so it is not replaced" in err
     assert kept.read_text() == "years"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--predictions", "water/iid=a.npz", "--predictions", "water/iid@3=b.npz"],
+        ["--predictions", "water/iid=a.npz", "--model", "m", "--task", "water/iid"],
+    ],
+)
+def test_a_task_has_predictions_once(words, tmp_path, aptbench):
+    about = tmp_path / "about.yaml"
+    about.write_text("name: mine\n")
+    code, _, err = aptbench("submit", "pack", about, "--out", tmp_path / "mine", *words)
+    assert code == 2
+    assert "A task has predictions twice" in err

@@ -168,6 +168,7 @@ def test_cp2k_runs_to_store(tmp_path, attrs):
         ({"format": "cp2k"}, "field strength"),
         ({"format": "cp2k", "order": "disp,pol", "field": 1e-3}, "not a choice"),
         ({"format": "cp2k", "field": 5e-4, "atoms_per_molecule": 2}, "missing atoms"),
+        ({"format": "cp2k", "field": 5e-4, "cell": [9], "isolated": True}, "has no cell"),
     ],
 )
 def test_what_a_format_needs_must_be_given(arguments, match):
@@ -181,6 +182,7 @@ def test_what_a_format_needs_must_be_given(arguments, match):
         ("vasp", {"apt_unit": "debye/angstrom"}, "units of VASP runs"),
         ("espresso", {"length_unit": "bohr"}, "units of Quantum ESPRESSO runs"),
         ("vasp", {"cell": [9]}, "cell of VASP runs"),
+        ("vasp", {"field": 5e-4}, "no field strength of vasp"),
         ("aims", {}, "no reader of FHI-aims"),
     ],
 )

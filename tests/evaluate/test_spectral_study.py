@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -291,6 +292,16 @@ def test_a_source_is_a_data_set_a_store_or_a_file(dense: Dataset, tmp_path: Path
         open_source(str(dense.path), protocol=SHORT, volume=-1.0)
     with pytest.raises(InputError, match="Not every frame"):
         again.dense_labels()
+    file: dict[str, Any] = {"time_step": 2.0, "velocity_unit": "angstrom/fs", "protocol": SHORT}
+    with pytest.raises(InputError, match="states its cell"):
+        open_source(str(path), **file, cell=(9.0, 9.0, 9.0))
+    write_extended_xyz(path, opened.trajectory.frames[:].replace(cell=None))
+    given = open_source(str(path), **file, cell=(9.0, 9.0, 9.0))
+    assert given.trajectory.volume == pytest.approx(729.0)
+    with pytest.raises(InputError, match="takes no --system"):
+        open_source(str(path), **file, system="a")
+    with pytest.raises(InputError, match="takes no --time-step and no --cell"):
+        open_source(str(dense.path), protocol=SHORT, time_step=1.0, cell=(9.0, 9.0, 9.0))
 
 
 def test_labels_of_a_stretch_are_those_of_its_frames(dense: Dataset) -> None:

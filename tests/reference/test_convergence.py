@@ -23,6 +23,10 @@ def test_changes_are_measured_against_the_label(cp2k, water, cheap, tmp_path):
     assert unchanged.sum_rule_residual == pytest.approx(residual)
     assert 0 < field.rms["all"] < 2e-3 < cutoff.rms["all"]
     assert cutoff.setting == {"cutoff": 120.0}
+    # what was computed elsewhere is not taken for another geometry
+    moved = water.replace(positions=water.positions + 0.1)
+    converge(moved, cheap, [], cp2k, tmp_path / "work", base)
+    assert (base / "x-plus.out").stat().st_mtime_ns != stamp
 
 
 def test_unknown_setting(water, cheap, tmp_path):

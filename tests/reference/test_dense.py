@@ -168,6 +168,11 @@ def test_the_lock_of_a_dead_process_does_not_hold(frames, tmp_path):
     lock.write_text(f"{socket.gethostname()} {os.getpid()}")
     with taken(lock) as mine:
         assert not mine
+    # a process of this number that was started at another time
+    lock.write_text(f"{socket.gethostname()} {os.getpid()} 1")
+    with taken(lock) as mine:
+        assert mine
+    lock.write_text(f"{socket.gethostname()} {os.getpid()}")
     assert lock.exists(), "the lock of another process was removed"
     lock.write_text("another-computer 1")
     with taken(lock) as mine:

@@ -7,8 +7,9 @@ import pytest
 
 from aptbench import Frames
 from aptbench.errors import InputError
+from aptbench.reference.claim import claimed
 from aptbench.reference.recipe import Labelling, Recipe, Sampling, Stage
-from aptbench.reference.sample import read_start, sample
+from aptbench.reference.sample import expect_sampled_with, read_start, sample, trajectory_data
 from tests.reference.conftest import WATER
 
 CELL = (14.0, 14.0, 14.0)
@@ -121,12 +122,47 @@ def test_an_appended_stage_goes_on_with_the_trajectory(cp2k, start, tmp_path):
         sample(longer, start, tmp_path / "third", cp2k, stored=first[:7])
 
 
+@pytest.mark.engine
+def test_a_stage_of_other_settings_is_not_gone_on_with(cp2k, start, tmp_path):
+    sample(recipe(), start, tmp_path, cp2k)
+    for changes in ({"temperature": 310.0}, {"seed": 2}, {"timestep": 0.25}):
+        other = recipe()
+        other = other.model_copy(update={"sample": other.sample.model_copy(update=changes)})
+        with pytest.raises(InputError, match="other settings than the recipe"):
+            sample(other, start, tmp_path, cp2k)
+    moved = start.replace(positions=start.positions + 0.01)
+    with pytest.raises(InputError, match="from another configuration"):
+        sample(recipe(), moved, tmp_path, cp2k)
+    with claimed(tmp_path / ".sample.claim"), pytest.raises(InputError, match="Another process"):
+        sample(recipe(), start, tmp_path, cp2k)
+
+
+def test_a_stored_trajectory_keeps_the_settings_it_was_sampled_with(start):
+    settings = recipe().sample
+    attrs = trajectory_data(recipe(), np.zeros(1), start, "a program 1.0").provenance
+    expect_sampled_with(settings, {"provenance": attrs})
+    more = Stage(name="more", ensemble="NVE", steps=20, append=True)
+    longer = settings.model_copy(update={"stages": (*settings.stages, more)})
+    expect_sampled_with(longer, {"provenance": attrs})
+    for changes in (
+        {"temperature": 370.0},
+        {"timestep": 0.25},
+        {"stages": (settings.stages[0], more)},
+        {"stages": settings.stages[:1]},
+    ):
+        with pytest.raises(InputError, match="sampled with other settings"):
+            expect_sampled_with(settings.model_copy(update=changes), {"provenance": attrs})
+    with pytest.raises(InputError, match="does not say how it was sampled"):
+        expect_sampled_with(settings, {})
+
+
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
         ([{"name": "a", "ensemble": "NVE", "steps": 4, "append": True}], "no stage before"),
         ([{"name": "a", "ensemble": "NVT", "steps": 4, "append": True}], "a stage to append"),
         ([{"name": "a", "ensemble": "NVT", "steps": 5}], "no multiple of the stride"),
+        ([{"name": "a", "ensemble": "NVE", "steps": 4}] * 2, "two stages have the same name"),
     ],
 )
 def test_stages_that_make_no_trajectory(stages, message):
@@ -138,6 +174,9 @@ def test_stages_that_make_no_trajectory(stages, message):
 def test_start_must_have_whole_molecules(tmp_path):
     (tmp_path / "start.xyz").write_text("2\n\nO 0 0 0\nH 1 0 0\n")
     with pytest.raises(InputError, match="whole molecules"):
+        read_start(tmp_path / "start.xyz", recipe().sample)
+    (tmp_path / "start.xyz").write_text("3\n\nO 0 0 0\nH 1 0 0\nH 0 1 0\n" * 2)
+    with pytest.raises(InputError, match="several frames"):
         read_start(tmp_path / "start.xyz", recipe().sample)
 
 

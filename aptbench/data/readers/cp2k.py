@@ -26,6 +26,8 @@ Array = npt.NDArray[np.float64]
 FIELDS = tuple((pol, sign) for pol in "xyz" for sign in ("plus", "minus"))
 """The six runs of a finite-field tensor: direction and sign of the field."""
 
+_TIME_DIGITS = 1.1e-3
+"""Error of a time in fs that is printed with three decimals, and of the spacing of such."""
 _NUMBER = r"([-+]?\d*\.?\d+(?:[EeDd][-+]?\d+)?)"
 _FORCES = re.compile(
     r"^ ATOMIC FORCES in \[a\.u\.\]\s*\n\s*\n[^\n]*# Atom[^\n]*\n(.*?)^ SUM OF ATOMIC FORCES",
@@ -357,6 +359,11 @@ def _read_xyz(path: Path | str) -> tuple[list[int], Array, list[str], Array]:
         )
     assert symbols is not None
     times = np.array([time for _, time in heads])
+    if len(steps) > 1:
+        # times have three decimals; the numbers of the steps are exact
+        count = np.array(steps) - steps[0]
+        even = times[0] + count * (times[-1] - times[0]) / count[-1]
+        times = even if np.abs(even - times).max() < _TIME_DIGITS else times
     return steps, times, symbols, arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 

@@ -178,14 +178,22 @@ def _read(
             if name not in layout:
                 raise InputError(f"{block.source} has no property {name!r}.", got=sorted(layout))
         symbols = same_atoms([row[layout["species"].start] for row in fields], symbols, block)
+        stated_charge = _numbers(info, "total_charge", 1, block)
+        charge = 0.0 if stated_charge is None else float(stated_charge[0])
+        molecule = None
+        if "molecule" in layout:
+            molecule = block.numbers(fields, layout["molecule"])[:, 0].astype(int)
         if columns is None:
-            charge = _numbers(info, "total_charge", 1, block)
-            columns = _Columns(
-                atomic_numbers(symbols), [], [], [], [], [], [], None,
-                0.0 if charge is None else float(charge[0]),
-            )  # fmt: skip
-            if "molecule" in layout:
-                columns.molecule = block.numbers(fields, layout["molecule"])[:, 0].astype(int)
+            columns = _Columns(atomic_numbers(symbols), [], [], [], [], [], [], molecule, charge)
+        for name, one, other in (
+            ("total_charge", charge, columns.charge),
+            ("molecule", molecule, columns.molecule),
+        ):
+            if not np.array_equal(one, other):  # type: ignore[arg-type]
+                raise AlignmentError(
+                    f"The {name!r} of {block.source} changes at line {block.line + 1}.",
+                    do="convert frames that differ in it one file at a time",
+                )
         columns.positions.append(block.numbers(fields, layout["pos"]) * length)
         columns.cells.append(_cell(info, length, block))
         for name in APT_NAMES:
@@ -201,6 +209,8 @@ def _read(
             if "momenta" in layout:
                 momenta = block.numbers(fields, layout["momenta"])
                 masses = standard_masses(columns.numbers)[:, None]
+                if "masses" in layout:
+                    masses = block.numbers(fields, layout["masses"])
                 columns.velocities.append(momenta / masses * _MOMENTUM)
         dipole = _numbers(info, "dipole", 3, block)
         if dipole is not None:
@@ -242,7 +252,7 @@ def _layout(properties: str, block: XYZBlock) -> dict[str, slice]:
             got=error,
             expected="name:type:columns, for example species:S:1:pos:R:3:apt:R:9",
         ) from None
-    widths = {"species": 1, "pos": 3, "momenta": 3, "molecule": 1}
+    widths = {"species": 1, "pos": 3, "momenta": 3, "masses": 1, "molecule": 1}
     widths |= dict.fromkeys(APT_NAMES, 9) | dict.fromkeys(VELOCITY_NAMES, 3)
     for name, place in layout.items():
         if widths.get(name, place.stop - place.start) != place.stop - place.start:

@@ -17,6 +17,7 @@ from aptbench.data.system import SystemData
 from aptbench.elements import SYMBOLS
 from aptbench.errors import AlignmentError, InputError
 from aptbench.frames import Frames
+from aptbench.molecules import MoleculeTable
 
 Array = npt.NDArray[np.float64]
 
@@ -122,8 +123,8 @@ def stack_runs(
     ----------
     runs : iterable of LabelledRun
     periodic : bool
-        False for a molecule in a box of vacuum: the cell is left out, and atoms are taken at the
-        image that is nearest to the first atom.
+        False for molecules in a box of vacuum: the cell is left out, molecules are made whole along
+        their bonds, and others are taken at the image that is nearest to the first.
     total_charge : float
         In e.
     provenance : dict
@@ -147,8 +148,11 @@ def stack_runs(
     positions = np.stack([run.positions for run in stacked])
     cells = np.stack([run.cell for run in stacked])
     if not periodic:
-        origin = positions[:, :1]
-        positions = origin + nearest_image(positions - origin, cells)
+        table = MoleculeTable.of(Frames(first.atomic_numbers, positions[:1], cells[:1]))
+        positions = table.whole(positions, cells)
+        center = table.centers_of_mass(positions)
+        away = center - center[:, :1]
+        positions = positions + (nearest_image(away, cells) - away)[:, table.molecule]
     frames = Frames(
         first.atomic_numbers,
         positions,

@@ -93,8 +93,9 @@ def labels_on_trajectory(labels: SystemData, times: npt.ArrayLike, frames: Frame
 def _place(frames: Frames, positions: Array, label: int) -> int:
     """Return the frame that has the positions; the first atoms find it, all atoms confirm it."""
     few = _distance(frames, positions, slice(_FIRST))
-    place = int(few.argmin())
-    farthest = float(_distance(frames[place], positions, slice(None))[0])
+    near = np.flatnonzero(few <= max(TOLERANCE, few.min()))
+    whole = [float(_distance(frames[int(k)], positions, slice(None))[0]) for k in near]
+    place, farthest = int(near[np.argmin(whole)]), min(whole)
     if farthest > TOLERANCE:
         raise AlignmentError(
             f"Label {label} belongs to no frame of the trajectory.",

@@ -144,6 +144,15 @@ def _charges(path: Path, text: str, begin: int) -> Array:
 def _read_xml(path: Path, text: str, order: str) -> Iterator[LabelledRun]:
     finished = text.rstrip().endswith("</modeling>")
     version = re.search(r'<i name="version"[^>]*>\s*([\w.]+)', text)
+    allowed = re.search(r'<i[^>]*name="NELM"[^>]*>\s*(\d+)', text)
+    most = int(allowed[1]) if allowed else 10**9
+    for step in text.split("<calculation>")[1:]:
+        if 'name="born_charges"' in step and step.count("<scstep>") >= most:
+            raise ConvergenceError(
+                f"A self-consistent field in {path} may not have converged.",
+                got=f"all {most} steps that it was allowed (NELM)",
+                do="run it again with a larger NELM",
+            )
     labelled = False
     for atoms in _images(path, ":", "vasp-xml") if 'name="born_charges"' in text else []:
         charges = atoms.calc.results.get("born_effective_charges")

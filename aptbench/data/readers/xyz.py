@@ -101,6 +101,21 @@ class Place:
     line: int = 0
 
 
+def only_block(path: Path | str) -> XYZBlock:
+    """Return the only frame of an xyz file.
+
+    Raises
+    ------
+    InputError
+        As `read_blocks`, or if there are more frames.
+    """
+    blocks = read_blocks(path)
+    first = next(blocks)
+    if next(blocks, None) is not None:
+        raise InputError(f"{path} has several frames.", expected="one")
+    return first
+
+
 def read_blocks(path: Path | str, begin: Place = Place()) -> Iterator[XYZBlock]:
     """Iterate over the frames of an xyz file, from its beginning or from the end of a frame.
 

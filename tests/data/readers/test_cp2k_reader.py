@@ -154,6 +154,20 @@ def test_trajectory_without_velocities_and_cell():
     assert not frames.periodic
 
 
+def test_times_that_are_printed_with_few_digits_are_even(tmp_path):
+    path = tmp_path / "pos.xyz"
+    steps = range(0, 50, 5)
+    frames = (f"1\n i = {n:8d}, time = {0.4838 * n:12.3f}, E = 0.0\nH 0 0 0\n" for n in steps)
+    path.write_text("".join(frames))
+    times, _ = cp2k.read_trajectory(path, cell=None)
+    assert_allclose(np.diff(times), np.diff(times)[0], rtol=1e-12)
+    assert_allclose(times, 0.4838 * np.array(steps), atol=1e-3)
+    # a gap stays a gap
+    path.write_text(path.read_text() + "1\n i = 60, time = 29.028, E = 0.0\nH 0 0 0\n")
+    times, _ = cp2k.read_trajectory(path, cell=None)
+    assert np.ptp(np.diff(times)) > 2
+
+
 def test_broken_trajectories_are_errors(tmp_path):
     whole = text("trajectory-pos-1.xyz")
     path = tmp_path / "pos.xyz"

@@ -60,6 +60,14 @@ def test_labels_find_their_frames(trajectory):
     assert joined.provenance == {"code": "none"}
 
 
+def test_atoms_that_never_move_tell_no_frame(trajectory):
+    positions = trajectory.frames.positions.copy()
+    positions[:, :6] = positions[0, :6]
+    frozen = replace(trajectory, frames=trajectory.frames.replace(positions=positions))
+    found = join(frozen, labels_of(frozen))
+    assert found.label_frame.tolist() == sorted(PLACES)
+
+
 def test_molecules_are_those_of_the_labels(trajectory):
     labels = labels_of(trajectory)
     molecule = np.zeros(12, int)

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 
 from aptbench.data.plausibility import check_order
 from aptbench.data.readers.espresso import read_espresso_labels
+from aptbench.data.readers.labelled_runs import LabelledRun, stack_runs
 from aptbench.data.readers.vasp import read_vasp_labels
 from aptbench.data.system import SystemData
 from aptbench.errors import AlignmentError, ConvergenceError, InputError, UnknownNameError
@@ -193,6 +194,22 @@ def test_a_molecule_in_a_box_is_made_whole(runs, liquid):
 # VASP
 
 
+def test_a_chain_longer_than_half_its_box_stays_whole():
+    chain = np.zeros((12, 3))
+    chain[:, 0] = 4.0 + 1.2 * np.arange(12)
+    wrapped = chain % 16.0
+    run = LabelledRun(
+        path=Path("run"),
+        atomic_numbers=np.full(12, 6),
+        positions=wrapped,
+        cell=np.diag([16.0, 20.0, 20.0]),
+        apt=np.zeros((12, 3, 3)),
+        code="none",
+    )
+    found = stack_runs([run], periodic=False, total_charge=0.0, provenance={}).frames.positions[0]
+    np.testing.assert_allclose(np.diff(found[:, 0]), 1.2, atol=1e-12)
+
+
 def test_the_charges_of_a_run_of_many_steps_belong_to_the_step_before_them(tmp_path, liquid):
     path = write(tmp_path / "OUTCAR", outcar(liquid.frames[0], liquid.apt[0], steps=3))
     positions = read_vasp_labels(path).frames.positions
@@ -219,6 +236,23 @@ def test_a_run_that_did_not_converge(tmp_path, liquid):
     path = write(tmp_path / "OUTCAR", text + "aborting loop EDIFF was not reached (unconverged)\n")
     with pytest.raises(ConvergenceError, match="OUTCAR did not converge"):
         read_vasp_labels(path)
+
+
+def test_a_run_that_may_not_have_converged_in_the_xml(tmp_path, liquid):
+    text = vasprun(liquid.frames[0], liquid.apt[0])
+    path = write(tmp_path / "vasprun.xml", text)
+    assert len(read_vasp_labels(path).apt) == 1
+    nelm = '<parameters><i type="int" name="NELM"> 3</i></parameters>'
+    text = text.replace("<parameters></parameters>", nelm)
+    for steps, converged in ((1, True), (2, False)):
+        path.write_text(
+            text.replace("<calculation>", "<calculation>" + "<scstep></scstep>" * steps)
+        )
+        if converged:
+            assert len(read_vasp_labels(path).apt) == 1
+        else:
+            with pytest.raises(ConvergenceError, match="NELM"):
+                read_vasp_labels(path)
 
 
 def test_a_tensor_that_is_missing_in_the_xml_is_no_zero(tmp_path, liquid):

@@ -210,6 +210,23 @@ def test_broken_extended_xyz_is_named(source, text, error, match):
         read_extended_xyz(source(text), order="pol,disp", velocity_unit="angstrom/fs")
 
 
+def test_momenta_are_divided_by_the_masses_of_the_file(source):
+    head = 'Properties=species:S:1:pos:R:3:{}momenta:R:3 pbc="F F F"'
+    plain = source(f"1\n{head.format('')}\nH 0 0 0 1 2 3\n")
+    heavy = source(f"1\n{head.format('masses:R:1:')}\nH 0 0 0 2.016 1 2 3\n", "heavy.xyz")
+    light, slow = (read_extended_xyz_frames(path).velocities for path in (plain, heavy))
+    assert_allclose(slow, light / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("total_charge=0", "total_charge=1"), ("", "total_charge=-1")]
+)
+def test_a_charge_that_changes_is_refused(source, first, second):
+    text = "".join(f"1\nProperties=species:S:1:pos:R:3 {c}\nNa 0 0 0\n" for c in (first, second))
+    with pytest.raises(AlignmentError, match=r"'total_charge' of water\.xyz changes at line 5"):
+        read_extended_xyz_frames(source(text))
+
+
 def test_comments_with_every_kind_of_quote():
     text = 'a=1 b="x y" c=\'u v\' d={1 2} Lattice="1 0 0" plain'
     assert parse_comment(text) == {
