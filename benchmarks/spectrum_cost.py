@@ -1,6 +1,6 @@
 """Time and memory of the assignment of a spectrum against the length of the trajectory.
 
-    OMP_NUM_THREADS=1 python benchmarks/spectrum_cost.py
+    python benchmarks/spectrum_cost.py
 
 writes benchmarks/results/spectrum-cost.json. The trajectory is that of the data set `water`, 192
 atoms every 2 fs, repeated to the length that is wanted (which is no physics, but the same work),
@@ -10,6 +10,7 @@ with the tensors of point charges. Every length is a process of its own.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ from aptbench.spectra.reduction import reduce_trajectory
 RESULT = Path(__file__).parent / "results" / "spectrum-cost.json"
 SYSTEM = "water-300K-64"
 LENGTHS = (10001, 30003, 100010)
+ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 class Repeated:
@@ -98,7 +100,7 @@ def main() -> None:
     rows = []
     for n_frames in LENGTHS:
         command = [sys.executable, __file__, str(n_frames)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=ONE_THREAD)
         rows.append(json.loads(done.stdout))
         print(rows[-1], flush=True)
     write_atomically(RESULT, json.dumps(rows, indent=1) + "\n")

@@ -65,7 +65,7 @@ def card_blocks(folder: Path) -> dict[str, str]:
         blocks["cross-check"] = _cross_check(json.loads((folder / "cross-check.json").read_text()))
     splits = sorted((folder / "splits").glob("*.json"))
     if splits:
-        blocks["splits"] = _splits(dataset, dataset.systems[0], splits)
+        blocks["splits"] = _splits(dataset, splits)
     audits = sorted((folder / "audits").glob("*.json"))
     if audits:
         blocks["audit"] = audit_table(audits)
@@ -106,7 +106,9 @@ def _systems(dataset: Dataset) -> str:
 
 
 def _facts(dataset: Dataset, system: str) -> dict[str, object]:
-    frames, times = dataset.trajectory(system), dataset.times(system)
+    frames = dataset.trajectory(system)
+    times = dataset.times(system) if dataset.has_times(system) else np.zeros(0)
+    moving = len(times) > 1
     composition = ", ".join(
         f"{int((frames.atomic_numbers == z).sum())} {SYMBOLS[z]}"
         for z in sorted(set(frames.atomic_numbers.tolist()), reverse=True)
@@ -120,9 +122,11 @@ def _facts(dataset: Dataset, system: str) -> dict[str, object]:
         facts["cell"] = f"{edges} angstrom"
     bands = dataset.infrared_bands(system)
     return facts | {
-        "frames": f"{len(frames)}, every {times[1] - times[0]:g} fs",
-        "length": f"{times[-1] / 1000:g} ps",
-        "temperature of the frames": f"{frames.temperatures.mean():.1f} K",
+        "frames": str(len(frames)) + (f", every {times[1] - times[0]:g} fs" if moving else ""),
+        "length": f"{times[-1] / 1000:g} ps" if moving else "–",
+        "temperature of the frames": "–"
+        if frames.velocities is None
+        else f"{frames.temperatures.mean():.1f} K",
         "labelled frames": dataset.n_labels(system),
         **{f"band: {name}": f"{low:g} to {high:g} cm^-1" for name, (low, high) in bands.items()},
     }
@@ -239,11 +243,11 @@ def _cross_check(measured: dict[str, Any]) -> str:
     )
 
 
-def _splits(dataset: Dataset, system: str, paths: list[Path]) -> str:
-    frames, times = dataset.label_frames(system), dataset.times(system)
+def _splits(dataset: Dataset, paths: list[Path]) -> str:
     rows = []
     for path in paths:
         split = json.loads(path.read_text())
+        frames, times = dataset.label_frames(split["system"]), dataset.times(split["system"])
         for part in ("train", "validation", "test"):
             at = times[frames[split[part]]] / 1000
             span = f"{at.min():.2f} to {at.max():.2f}" if len(at) else "–"

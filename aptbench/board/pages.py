@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import aptbench
 from aptbench.atomic import write_atomically
+from aptbench.evaluate.cost_table import compact
 from aptbench.evaluate.table import number
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def environment() -> Environment:
     made.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))
     made.globals["chart_script"] = Markup((TEMPLATES / "chart.js").read_text("utf-8"))
     made.globals["number"] = number
+    made.globals["compact"] = compact
     made.globals["version"] = aptbench.__version__
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from aptbench.evaluate.canvas import model_colour
 
 COARSE: Final = 2
 """Every second point of the grid is drawn: lines of the protocol are much wider."""
-_REFERENCE: Final = "debiased reference"
+_REFERENCES: Final = ("debiased reference", "reference")
 _UNIT: Final = " n*alpha_cm-1"
 
 
@@ -41,14 +42,11 @@ def spectrum_chart(table: Path, summary: dict[str, Any]) -> dict[str, Any]:
             continue
         title = name.removesuffix(_UNIT)
         one: dict[str, Any] = {"name": title, "y": values, "colour": model_colour(len(series))}
-        if title == _REFERENCE:
-            one |= {
-                "name": "reference with its 95 % band",
-                "low": columns[f"{_REFERENCE} low"],
-                "high": columns[f"{_REFERENCE} high"],
-                "colour": "#1b2330",
-                "dash": "5 3",
-            }
+        if title in _REFERENCES:
+            one |= {"name": "reference", "colour": "#1b2330", "dash": "5 3"}
+            low, high = (columns.get(f"{title} {end}", []) for end in ("low", "high"))
+            if low and all(map(math.isfinite, [*low, *high])):
+                one |= {"name": "reference with its 95 % band", "low": low, "high": high}
         series.append(one)
     bands = [
         {"name": name, "low": row["cm-1"][0], "high": row["cm-1"][1]}

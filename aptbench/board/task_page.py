@@ -92,6 +92,8 @@ def task_page(
             )
     comparison = comparison_of(sources.comparisons, name)
     places = {} if comparison is None else {one.model: one for one in comparison.places}
+    # a comparison that is older than a row, or of other rows, names no best model
+    grouped = bool(places) and {result.model.name for result in results} <= set(places)
     rows = _rows(results, columns(results), cards)
     for row, result in zip(rows, ranked(results), strict=True):
         place = places.get(result.model.name)
@@ -113,8 +115,8 @@ def task_page(
         "split_hash": first.split_hash,
         "columns": columns(results),
         "rows": rows,
-        "grouped": bool(places) and all(result.model.name in places for result in results),
-        "best": [one.model for one in comparison.groups[0]] if places and comparison else [],
+        "grouped": grouped,
+        "best": _first_group(results, comparison) if grouped and comparison else [],
         "noise_floor": comparison.noise_floor if comparison else None,
         "noise": [] if comparison is None else _noise(comparison, columns(results)),
         "systems": _systems(results, cards),
@@ -319,6 +321,7 @@ def _cells(
             None
             if metric is None
             else _cell(metric, len(results) > 1 and column.is_best(metric, results))
+            | {"raw": repr(column.distance(metric.value))}  # what the table is sorted by
         )
     return cells
 
@@ -330,6 +333,11 @@ def _cell(metric: Metric, best: bool = False) -> dict[str, Any]:
         "interval": interval(metric),
         "best": best,
     }
+
+
+def _first_group(results: Sequence[Result], comparison: Comparison) -> list[str]:
+    names = {result.model.name for result in results}
+    return [one.model for one in comparison.groups[0] if one.model in names]
 
 
 def _gap(place: Place | None) -> str:

@@ -62,6 +62,12 @@ class Column:
             return None if result.spectrum is None else result.spectrum.metrics.get(self.metric)
         return result.metrics.get(self.metric)
 
+    def distance(self, value: float) -> float:
+        """Return what is the less the better a value is: its distance from the ideal."""
+        if math.isinf(self.ideal):
+            return -value if self.ideal > 0 else value
+        return abs(value - self.ideal)
+
     def is_best(self, metric: Metric, results: Iterable[Result]) -> bool:
         """Return whether a metric of one of the results is the best; rounding does not decide."""
         best = self.best(results)
@@ -70,10 +76,7 @@ class Column:
     def best(self, results: Iterable[Result]) -> float | None:
         """Return the value nearest to the ideal, None if no result has one."""
         values = [metric.value for r in results if (metric := self.of(r)) is not None]
-        if math.isinf(self.ideal):
-            sign = math.copysign(1, self.ideal)
-            return max(values, key=lambda value: sign * value, default=None)
-        return min(values, key=lambda value: abs(value - self.ideal), default=None)
+        return min(values, key=self.distance, default=None)
 
 
 def columns(results: Iterable[Result]) -> list[Column]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ import torch
 import yaml
 
 from aptbench.atomic import write_atomically
+from aptbench.errors import InputError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.calibration import Calibration, committee_spread
 from aptbench.models.protocol import Array
@@ -20,6 +23,21 @@ from aptbench.models.training import Progress
 
 WEIGHTS = "weights.pt"
 CONFIG = "train.yaml"
+
+
+def training_identity(config: Mapping[str, Any], *parts: Sequence[LabelledFrames]) -> str:
+    """Return a SHA-256 of what a training depends on besides its schedule: settings and labels."""
+    fixed = {key: value for key, value in config.items() if key not in ("training", "committee")}
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode())
+    for part in parts:
+        digest.update(b"part")
+        for one in part:
+            frames = one.frames
+            digest.update(repr((frames.positions.shape, frames.total_charge)).encode())
+            arrays = (frames.atomic_numbers, frames.positions, frames.cell, one.apt)
+            for array in (*arrays, one.wannier_centers):
+                digest.update(b"-" if array is None else array.tobytes())
+    return digest.hexdigest()
 
 
 class CommitteeModel(ABC):
@@ -43,9 +61,34 @@ class CommitteeModel(ABC):
 
     @classmethod
     def from_folder(cls, folder: Path, **parameters: Any) -> Self:
-        """Make the model of a folder: its ``weights.pt``, or untrained from its ``train.yaml``."""
+        """Make the model of a folder: its ``weights.pt``, or untrained from its ``train.yaml``.
+
+        Raises
+        ------
+        InputError
+            If the weights were trained with other parameters.
+        """
         path = folder / WEIGHTS
-        return cls.read(path) if path.is_file() else cls.untrained(folder, **parameters)
+        if not path.is_file():
+            return cls.untrained(folder, **parameters)
+        model = cls.read(path)
+        for name, value in parameters.items():
+            trained = model.config.get(name)
+            if isinstance(value, Mapping) and isinstance(trained, Mapping):
+                trained = {key: trained.get(key) for key in value}
+            if value != trained:
+                raise InputError(
+                    f"The weights {path} were trained with another {name!r}.",
+                    got=trained,
+                    expected=value,
+                    do="correct the parameters of model.yaml, or train again",
+                )
+        return model
+
+    @property
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The settings of the model, plain values."""
 
     @classmethod
     def untrained(cls, folder: Path, **parameters: Any) -> Self:

@@ -15,7 +15,7 @@ from torch import nn
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.calibration import Calibration
-from aptbench.models.committee import CommitteeModel
+from aptbench.models.committee import CommitteeModel, training_identity
 from aptbench.models.differentiable_graph import DensitySettings, DifferentiableGraph
 from aptbench.models.dipole_network import (
     DipoleNetwork,
@@ -188,6 +188,7 @@ class DipoleModel(CommitteeModel):
             examples,
             selection,
             self.training,
+            identity=training_identity(self.config, train, validation),
             checkpoint=checkpoint,
             report=report,
         )

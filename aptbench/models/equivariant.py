@@ -13,7 +13,7 @@ import torch
 from aptbench.errors import InputError, StoreError
 from aptbench.frames import Frames, LabelledFrames
 from aptbench.models.calibration import Calibration
-from aptbench.models.committee import CommitteeModel
+from aptbench.models.committee import CommitteeModel, training_identity
 from aptbench.models.equivariant_network import EquivariantNetwork, NetworkSettings
 from aptbench.models.graph import AtomGraph, GraphSettings
 from aptbench.models.normalization import Normalization
@@ -143,6 +143,7 @@ class EquivariantModel(CommitteeModel):
             examples,
             selection,
             self.training,
+            identity=training_identity(self.config, train, validation),
             checkpoint=checkpoint,
             report=report,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.models.neighbors import neighbor_pairs, neighbor_slots
 from aptbench.models.species_index import species_index
@@ -39,6 +40,19 @@ class GraphSettings:
     radial: int = 10
     message_radial: int = 6
     degree: int = 3
+
+    def __post_init__(self) -> None:
+        if (
+            not 0 < self.message_cutoff <= self.cutoff
+            or min(self.radial, self.message_radial) < 1
+            or self.degree < 2
+        ):
+            raise InputError(
+                "The settings of the graph are impossible.",
+                got=self,
+                expected="0 < message_cutoff <= cutoff, radial and message_radial from 1, degree "
+                "from 2",
+            )
 
 
 @dataclass(frozen=True, eq=False)

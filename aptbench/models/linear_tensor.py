@@ -93,7 +93,9 @@ class LinearTensor:
         Raises
         ------
         StoreError
-            If the file of the weights is damaged, or of other features.
+            If the file of the weights is damaged.
+        InputError
+            If they are of other features than the parameters say.
         """
         path = folder / WEIGHTS
         if not path.is_file():
@@ -118,6 +120,13 @@ class LinearTensor:
             )
             model.provenance_ = dict(content["provenance"])
             model._check_sizes()
+        if parameters and FeatureSettings(**parameters) != model.features:
+            raise InputError(
+                f"The weights {path} are of other features.",
+                got=model.features,
+                expected=parameters,
+                do="correct the parameters of model.yaml, or train again",
+            )
         return model
 
     @classmethod

@@ -151,6 +151,8 @@ def model_folder(name_or_folder: str | Path) -> Path | None:
     baselines = _baselines()
     if baselines is not None and (baselines / str(name_or_folder) / "model.yaml").is_file():
         return baselines / str(name_or_folder)
+    if any(point.name == str(name_or_folder) for point in entry_points(group=ENTRY_POINTS)):
+        return None
     path = Path(name_or_folder).expanduser()
     return path if path.is_dir() else None
 

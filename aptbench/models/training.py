@@ -88,6 +88,7 @@ def train_network(
     validation: list[Example],
     settings: TrainingSettings,
     *,
+    identity: str = "",
     checkpoint: Path | None = None,
     report: Callable[[Progress], None] | None = None,
 ) -> Progress:
@@ -102,6 +103,8 @@ def train_network(
     train, validation : list of Example
         Validation only selects; it may be empty.
     settings : TrainingSettings
+    identity : str
+        Of everything else that the training depends on; a checkpoint of another is refused.
     checkpoint : Path, optional
         Continued from if it exists, rewritten at every validation, and left at the end: a run that
         had ended costs nothing when it is asked for again.
@@ -116,7 +119,7 @@ def train_network(
     Raises
     ------
     InputError
-        If the checkpoint belongs to other settings, or the loss is not finite.
+        If the checkpoint belongs to other settings or labels, or the loss is not finite.
     """
     started = time.monotonic()
     decayed = [p for n, p in network.named_parameters() if "bias" not in n]
@@ -143,6 +146,11 @@ def train_network(
                 expected=asdict(settings),
                 do=f"remove {checkpoint}, or train with its settings",
             )
+        if state.get("identity") != identity:
+            raise InputError(
+                "The checkpoint belongs to a run with another network or other labels.",
+                do=f"remove {checkpoint}, or train with its settings for its task",
+            )
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         average, best, first = state["average"], state["best"], state["step"]
@@ -168,7 +176,7 @@ def train_network(
                     do="lower the learning rate, and look for outliers in the labels",
                 )
             (square_error / (settings.batch * example.scale.square().mean())).backward()
-            errors = [*errors[-len(train) + 1 :], square_error.item()]
+            errors = [*errors, square_error.item()][-len(train) :]
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
         optimizer.step()
         # early on a long average would remember the start: let it grow with the run
@@ -185,7 +193,8 @@ def train_network(
                     best = {"error": validation_error, "step": last, "weights": weights, "stale": 0}
             if checkpoint is not None:
                 seconds = time.monotonic() - started
-                _save(checkpoint, network, optimizer, average, best, last, settings, seconds)
+                progress = {"step": last, "seconds": seconds, "identity": identity}
+                _save(checkpoint, network, optimizer, average, best, settings, progress)
         if report is not None:
             seconds = time.monotonic() - started
             error = math.sqrt(np.mean(errors))
@@ -210,6 +219,7 @@ def train_committee(
     validation: list[Example],
     settings: TrainingSettings,
     *,
+    identity: str = "",
     checkpoint: Path | None = None,
     report: Callable[[int, Progress], None] | None = None,
 ) -> list[nn.Module]:
@@ -221,7 +231,7 @@ def train_committee(
         Makes an untrained network from the global random state, which is that of the seed.
     size : int
         Number of networks.
-    train, validation, settings
+    train, validation, settings, identity
         As `train_network` takes them.
     checkpoint : Path, optional
         Stem of the checkpoints, one a network. They are removed when all networks are done.
@@ -240,7 +250,9 @@ def train_committee(
             network = make_network()
         place = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{member}")
         told = None if report is None else partial(report, member)
-        train_network(network, train, validation, own, checkpoint=place, report=told)
+        train_network(
+            network, train, validation, own, identity=identity, checkpoint=place, report=told
+        )
         networks.append(network.eval())
         checkpoints.append(place)
     for place in checkpoints:
@@ -280,9 +292,8 @@ def _save(
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor],
     best: dict[str, Any],
-    step: int,
     settings: TrainingSettings,
-    seconds: float,
+    progress: dict[str, Any],
 ) -> None:
     stream = io.BytesIO()
     state = {
@@ -291,8 +302,7 @@ def _save(
         "optimizer": optimizer.state_dict(),
         "average": average,
         "best": best,
-        "step": step,
-        "seconds": seconds,
+        **progress,
     }
     torch.save(state, stream)
     write_atomically(path, stream.getvalue())

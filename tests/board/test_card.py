@@ -33,7 +33,7 @@ def test_the_card_tells_what_is_in_the_store(folder):
     assert not {"convergence", "splits"} & set(blocks)
 
 
-def test_convergence_and_splits_come_from_their_files(folder):
+def test_convergence_and_splits_come_from_their_files(folder, plan):  # noqa: F811
     change = {"setting": {}, "rms": {"O": 0.0, "all": 0.0}, "slope": 1.0}
     change |= {"sum_rule_residual": 0.02, "scf_iterations": 12}
     other = {**change, "setting": {"eps_scf": 1e-8}, "rms": {"O": 0.00123, "all": 0.001}}
@@ -41,7 +41,7 @@ def test_convergence_and_splits_come_from_their_files(folder):
     measured["theory"] = {"eps_scf": 3e-7}
     (folder / "convergence.json").write_text(json.dumps(measured))
     (folder / "splits").mkdir()
-    parts = {"train": [], "validation": [], "test": [0]}
+    parts = {"system": plan.system, "train": [], "validation": [], "test": [0]}
     (folder / "splits" / "iid.json").write_text(json.dumps(parts))
     blocks = card_blocks(folder)
     assert "| eps scf 1e-08 | 0.00123 | 0.00100 | 1.0000 | 0.0200 | 12 |" in blocks["convergence"]

@@ -335,6 +335,13 @@ def test_groups_differences_and_the_noise_of_labels(results: Path, tmp_path: Pat
     index = build_site(results, tmp_path / "site", comparisons=tmp_path / "comparisons")
     foot = task_page(index).read_text().split("<tfoot>")[1].split("</tfoot>")[0]
     assert re.findall(r"<td>([\d.]*)</td>", foot)[:3] == ["", "0.0014", "0.0021"]
+    # one that does not know all rows names no best model
+    extra = read_result(results / "synthetic" / "iid" / "a.json")
+    new = extra.model_copy(update={"model": extra.model.model_copy(update={"name": "new"})})
+    write_result(new, results / "synthetic" / "iid" / "new.json")
+    index = build_site(results, tmp_path / "site", comparisons=tmp_path / "comparisons")
+    assert "<td>a, c</td>" not in index.read_text()
+    (results / "synthetic" / "iid" / "new.json").unlink()
     # a comparison of another version of the task says nothing of this one
     other = read_comparison(tmp_path / "comparisons" / "synthetic" / "iid.json")
     write_comparison(other.model_copy(update={"task": "synthetic/iid@2"}), tmp_path / "comparisons")
@@ -374,6 +381,7 @@ def test_what_was_submitted_is_said_and_is_text(results: Path, tmp_path: Path) -
         "authors": [{"name": "Ada <b>E</b>", "orcid": "0000-0002-1825-0097"}],
         "license": "MIT",
         "framework": "numpy",
+        "cost": {"atoms_per_second": 5e5, "hardware": "1 accelerator"},
         "url": "https://example.org/a",
         "training": [],
         "predictions": [
@@ -386,6 +394,8 @@ def test_what_was_submitted_is_said_and_is_text(results: Path, tmp_path: Path) -
     assert page.count(">submitted<") == 1
     assert "<strong>model</strong>" in card
     assert "0000-0002-1825-0097" in card
+    assert "<dd>500k</dd>" in card
+    assert "<dd>1 accelerator</dd>" in card
     assert "<script>alert" not in page + card
     assert "<b>" not in card
 
@@ -453,6 +463,7 @@ def spectra(results: Path, tmp_path: Path) -> Path:
         ("buttons[0].click();", ["false", "true", "true"], "arrow keys"),
         ("for (const b of buttons) b.click();", ["false", "false", "true"], "arrow keys"),
         ("press('ArrowRight'); press('ArrowRight');", ["true"] * 3, "4 1/cm: one 4; "),
+        ("touch();", ["true"] * 3, "1/cm: one "),
         (
             "press('PageUp'); press('PageUp');",
             ["true"] * 3,
@@ -476,9 +487,13 @@ def test_the_chart_of_spectra(
         task_page(index),
         "const buttons = document.querySelectorAll('.legend button');"
         "const press = (key) => document.querySelector('.chart svg')"
-        ".dispatchEvent(new KeyboardEvent('keydown', {key}));" + script,
+        ".dispatchEvent(new KeyboardEvent('keydown', {key}));"
+        "const touch = () => { const svg = document.querySelector('.chart svg');"
+        "const box = svg.getBoundingClientRect(); svg.dispatchEvent(new PointerEvent("
+        "'pointerdown', {clientX: box.left + box.width / 2, clientY: box.top + 9})); };" + script,
     )
     chart = page.split('<figure class="chart"')[1].split("</figure>")[0]
+    assert "<noscript><img" in task_page(index).read_text()
     assert re.findall(r'aria-pressed="(\w+)"', chart) == pressed
     assert len(re.findall(r'<path [^>]*fill="none"', chart)) == pressed.count("true")
     assert said in chart.split("<output>")[1].split("</output>")[0]

@@ -148,6 +148,42 @@ def test_a_checkpoint_of_other_settings_is_refused(
         model(8, validate_every=1).fit(synthetic_labels, checkpoint=tmp_path / "run", report=kill)
     with pytest.raises(InputError, match="other settings"):
         model(9, validate_every=1).fit(synthetic_labels, checkpoint=tmp_path / "run")
+    # another network, and other labels
+    smaller = {**SMALL, "graph": {**SMALL["graph"], "message_cutoff": 2.5}}
+    other = EquivariantModel(
+        **{**smaller, "training": model(8, validate_every=1).config["training"]}
+    )
+    for wrong, labels in (
+        (other, synthetic_labels),
+        (model(8, validate_every=1), synthetic_labels[1:]),
+    ):
+        with pytest.raises(InputError, match="another network or other labels"):
+            wrong.fit(labels, checkpoint=tmp_path / "run")
+    model(8, validate_every=1).fit(synthetic_labels, checkpoint=tmp_path / "run")
+
+
+def test_settings_of_a_graph_that_would_jump_are_refused() -> None:
+    with pytest.raises(InputError, match="settings of the graph"):
+        EquivariantModel(graph={"cutoff": 4.0})
+
+
+def test_parameters_that_the_weights_do_not_have_are_refused(
+    tmp_path: Path, trained: EquivariantModel
+) -> None:
+    trained.save(tmp_path)
+    text = "{name: mine, title: Mine, class: 'aptbench.models.equivariant:EquivariantModel'"
+    for parameters, good in (
+        ("{sum_rule: none}", True),
+        ("{graph: {cutoff: 4.0}}", True),
+        ("{sum_rule: mean}", False),
+        ("{graph: {cutoff: 9.0}}", False),
+    ):
+        (tmp_path / "model.yaml").write_text(f"{text}, parameters: {parameters}}}")
+        if good:
+            assert load_model(tmp_path).fitted
+        else:
+            with pytest.raises(InputError, match="trained with another"):
+                load_model(tmp_path)
 
 
 def test_weights_survive_a_folder(

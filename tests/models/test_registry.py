@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from aptbench.errors import InputError, MissingExtraError, UnknownNameError
-from aptbench.models import available_models, load_model
+from aptbench.models import available_models, load_model, registry
+from aptbench.models.registry import ENTRY_POINTS, model_folder
 
 GOOD = "name: mine\ntitle: Mine\nclass: aptbench.models.constant:ConstantCharge\n"
 
@@ -29,6 +31,21 @@ def test_a_baseline_is_found_by_name(project: Path) -> None:
     folder = write(project / "baselines" / "mine", GOOD)
     assert available_models()["mine"] == str(folder)
     assert load_model("mine").name == "mine"
+
+
+def test_the_folder_is_that_of_the_model_that_is_loaded(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder here that has the name of an entry point is not its folder."""
+    point = EntryPoint("mine", "aptbench.models.constant:ConstantCharge", ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    write(project / "mine", GOOD)
+    monkeypatch.chdir(project)
+    assert load_model("mine").fitted is False
+    assert model_folder("mine") is None
+    assert model_folder(project / "mine") == project / "mine"
+    baseline = write(project / "baselines" / "mine", GOOD)
+    assert model_folder("mine") == baseline
 
 
 def test_unknown_name_proposes_the_nearest(project: Path) -> None:

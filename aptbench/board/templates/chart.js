@@ -75,11 +75,12 @@ for (const figure of document.querySelectorAll("figure.chart")) {
     });
     legend.append(button);
   });
-  svg.addEventListener("pointermove", (event) => {
+  const point = (event) => {
     const box = svg.getBoundingClientRect();
     const value = low + (high - low) * ((event.clientX - box.left) / box.width * W - L) / (W - L - R);
     read(Math.round((value - low) / (x[1] - x[0])));
-  });
+  };
+  for (const kind of ["pointerdown", "pointermove"]) svg.addEventListener(kind, point);
   svg.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: -1, ArrowRight: 1, PageUp: 25, PageDown: -25 }[event.key];
     if (move === undefined) return;
