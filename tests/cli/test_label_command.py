@@ -86,6 +86,17 @@ def test_one_after_the_other_with_a_failure(tmp_path: Path) -> None:
     assert "not converged: frames [1]" in out
 
 
+def test_a_limit_does_not_end_at_a_frame_that_fails(tmp_path: Path) -> None:
+    make_project(tmp_path, (60.0, 0.0, 0.1))
+    done = []
+    for _ in range(3):
+        code, out, err = label(tmp_path, "--limit", "1", "--json")
+        assert code == 1, err
+        assert json.loads(out)["failed"] == [0]
+        done += json.loads(out)["labelled"]
+    assert done == [1, 2]
+
+
 def test_two_commands_share_the_frames(tmp_path: Path, program: Path) -> None:
     take(program, 0.3)
     with start(tmp_path, "--json") as first, start(tmp_path, "--json") as second:
