@@ -8,12 +8,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-
-DAMAGED: Final = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What reading a damaged ``.npz`` archive may raise."""
 
 
 @contextmanager
@@ -54,3 +51,20 @@ def write_archive(arrays: Mapping[str, Any], path: str | Path, *, compressed: bo
     with new_file(path) as temporary, temporary.open("wb") as stream:
         save(stream, **arrays)
     return Path(path)
+
+
+def read_archive(path: str | Path) -> dict[str, Any]:
+    """Return the arrays of an ``.npz`` archive that `write_archive` wrote.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    ValueError
+        If it is damaged.
+    """
+    try:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return dict(archive)
+    except (EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no whole archive: {error}") from None

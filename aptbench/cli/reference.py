@@ -50,13 +50,9 @@ def sample(
     from aptbench.data import open_dataset, write_dataset
     from aptbench.reference.engine import Cp2k
     from aptbench.reference.recipe import COMMITTEE, Recipe
-    from aptbench.reference.sample import (
-        expect_sampled_with,
-        read_start,
-        sampler_version,
-        trajectory_data,
-    )
+    from aptbench.reference.sample import expect_sampled_with, sampler_version, trajectory_data
     from aptbench.reference.sample import sample as run_sample
+    from aptbench.reference.start import read_start
 
     settings = Recipe.read(recipe)
     folder = work or Path("raw") / settings.name
@@ -141,9 +137,8 @@ def label(
     times, trajectory = store.times(settings.system), store.trajectory(settings.system)
     wanted = [n for n in wanted if not record_path(target, n).exists()]
     # a frame that is known to fail is told again, and takes no place of one that may not
-    known = {n for n in wanted if failure_path(target, n).exists()}
-    chosen = {*known, *[n for n in wanted if n not in known][:limit]}
-    wanted = [n for n in wanted if n in chosen]
+    known = [n for n in wanted if failure_path(target, n).exists()]
+    wanted = known + [n for n in wanted if n not in known][:limit]
     what = (trajectory, times, wanted, settings.label.theory, engine, target, folder / "labels")
     failed: list[int] = []
     with progress_bar() as bar:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import DAMAGED, write_archive
+from aptbench.atomic import read_archive, write_archive
 from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.evaluate.label_blocks import LabelBlocks
@@ -235,11 +235,10 @@ class _Run:
         return prediction, summary
 
     def _kept(self, folder: Path) -> tuple[Array, dict[str, Any]] | None:
-        path = folder / "run.npz"
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                prediction, summary = archive["apt"], json.loads(str(archive["summary"]))
-        except DAMAGED:
+            archive = read_archive(folder / "run.npz")
+            prediction, summary = archive["apt"], json.loads(str(archive["summary"]))
+        except (OSError, ValueError, KeyError):
             return None
         return (prediction, summary) if prediction.shape == self.test.apt.shape else None
 

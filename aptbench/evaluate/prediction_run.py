@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import aptbench
-from aptbench.atomic import DAMAGED, write_archive
+from aptbench.atomic import read_archive, write_archive
 from aptbench.errors import AptbenchError, InputError
 from aptbench.evaluate.process import peak_memory, reset_peak_memory
 from aptbench.evaluate.result import Timing
@@ -296,9 +296,9 @@ def cache_key(model: NamedModel, model_fingerprint: str | None, trajectory: str)
 
 def _read_segment(path: Path, shape: tuple[int, ...]) -> PredictionRun | None:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            values = archive["apt"]
-            timing = Timing.model_validate_json(str(archive["timing"]))
-    except DAMAGED:
+        archive = read_archive(path)
+        values = archive["apt"]
+        timing = Timing.model_validate_json(str(archive["timing"]))
+    except (OSError, ValueError, KeyError):
         return None
     return PredictionRun(values, timing) if values.shape == shape else None

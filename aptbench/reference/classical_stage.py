@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from aptbench.atomic import write_archive
-from aptbench.errors import InputError
 from aptbench.frames import Frames
 from aptbench.oracle.dynamics import ACCELERATION
 from aptbench.reference.classical import ClassicalLiquid
 from aptbench.reference.recipe import Sampling, Stage
+from aptbench.reference.start import expect_settings, expect_start
 
 _FILE = "frames.npz"
 
@@ -48,10 +47,7 @@ def classical_stage(
         If the folder holds a stage of other settings.
     """
     path = folder / _FILE
-    identity = json.dumps(
-        {"stage": stage.model_dump(), **settings.model_dump(exclude={"stages", "start"})},
-        sort_keys=True,
-    )
+    identity = settings.identity_of(stage)
     if not path.exists():
         if stage.match_energy and before is not None:
             start = _with_mean_energy(start, before / _FILE)
@@ -69,19 +65,9 @@ def classical_stage(
         arrays = {"settings": identity, "energies": energies, "positions": frames.positions}
         write_archive(arrays | {"velocities": frames.velocities}, path, compressed=False)
     with np.load(path) as file:
-        if str(file["settings"]) != identity:
-            raise InputError(
-                f"The stage in {folder} was run with other settings than the recipe has.",
-                got=str(file["settings"]),
-                expected=identity,
-                do=f"remove {folder} and sample again, or use another folder",
-            )
+        expect_settings(folder, str(file["settings"]), identity)
         positions, velocities = file["positions"], file["velocities"]
-    if not np.allclose(positions[0], start.positions[0], atol=1e-3):
-        raise InputError(
-            f"The stage in {folder} began from another configuration.",
-            do=f"remove {folder} and the folders of later stages, or use another folder",
-        )
+    expect_start(folder, positions[0], start)
     return Frames(
         start.atomic_numbers, positions, np.asarray(settings.cell), velocities, start.molecule
     )

@@ -20,6 +20,7 @@ from aptbench.oracle.dynamics import ACCELERATION, thermal_velocities, velocity_
 from aptbench.reference.dense import taken
 from aptbench.reference.label_settings import Cp2kLabels, PyscfLabels, XtbLabels
 from aptbench.reference.recipe_file import read_recipe
+from aptbench.reference.start import expect_start
 
 if TYPE_CHECKING:
     from aptbench.reference.xtb import Xtb
@@ -291,11 +292,8 @@ def _run(
                 )
             _save(path, settings, chunk, model.energies(chunk))
         x, v, e = _load(path, settings)
-        if not done and not np.allclose(x[0], start.positions[0], atol=1e-6):
-            raise InputError(
-                f"The dynamics in {folder} began from another configuration.",
-                do=f"remove {folder} and sample again, or use another folder",
-            )
+        if not done:
+            expect_start(folder, x[0], start, 1e-6)
         positions.append(x)
         velocities.append(v)
         energies.append(e)

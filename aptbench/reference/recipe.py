@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -77,6 +78,14 @@ class Sampling(BaseModel):
         if any(stage.steps % self.stride for stage in self.stages):
             raise ValueError(f"the steps of a stage are no multiple of the stride {self.stride}")
         return self
+
+    def identity_of(self, stage: Stage, *, without_steps: bool = False) -> str:
+        """Return what the frames of a stage depend on, besides where it begins, as JSON."""
+        without = {"steps"} if without_steps else set()
+        fields = {"stage": stage.model_dump(exclude=without)}
+        return json.dumps(
+            {**fields, **self.model_dump(exclude={"stages", "start"})}, sort_keys=True
+        )
 
     @property
     def trajectory_stages(self) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from pydantic import ValidationError
 
 from aptbench.atomic import write_atomically
 from aptbench.data.readers.cp2k import read_trajectory
-from aptbench.data.readers.xyz import atomic_numbers, only_block
 from aptbench.data.system import SystemData
 from aptbench.errors import EngineError, InputError
 from aptbench.frames import Frames
@@ -23,13 +21,11 @@ from aptbench.reference.claim import claimed
 from aptbench.reference.classical import ClassicalLiquid
 from aptbench.reference.classical_stage import classical_stage
 from aptbench.reference.engine import Cp2k
-from aptbench.reference.ice import ice_ih
 from aptbench.reference.inputs import molecular_dynamics, xyz_text
 from aptbench.reference.recipe import COMMITTEE, Recipe, Sampling, Stage
+from aptbench.reference.start import expect_settings, expect_start, read_start
 from aptbench.units import ATOMIC_TIME, BOHR
 
-START_TOLERANCE = 1e-3
-"""Distance in angstrom up to which two configurations are one, written with fewer digits."""
 Progress = Callable[[str, int, int], None]
 """Called with the name of a stage, the steps done and the steps wanted."""
 
@@ -168,49 +164,6 @@ def trajectory(folder: Path, settings: Sampling) -> tuple[npt.NDArray[np.float64
     return np.arange(len(times), dtype=np.float64) * spacing, frames
 
 
-def read_start(path: Path, settings: Sampling) -> Frames:
-    """Read the first configuration of a sampling run, a plain xyz file of one frame.
-
-    Where there is no file, and the recipe has a composition, it is packed and written.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or it does not have whole molecules.
-    """
-    if settings.composition is not None and not path.exists():
-        first = _first_configuration(settings, settings.composition)
-        comment = f"{settings.composition}, seed {settings.seed}"
-        write_atomically(path, xyz_text(first.atomic_numbers, first.positions[0], comment))
-    block = only_block(path)
-    fields = block.fields(4)
-    numbers = atomic_numbers([row[0] for row in fields])
-    if settings.composition is not None:
-        liquid = ClassicalLiquid(settings.composition, settings.cell)
-        expected, molecule = liquid.atomic_numbers, liquid.molecule
-        wrong = not np.array_equal(numbers, expected)
-    else:
-        molecule = np.arange(len(numbers)) // settings.atoms_per_molecule
-        wrong = bool(len(numbers) % settings.atoms_per_molecule)
-    if wrong:
-        raise InputError(
-            f"{path} does not hold whole molecules.",
-            got=f"{len(numbers)} atoms",
-            expected=str(
-                settings.composition or f"a multiple of {settings.atoms_per_molecule} atoms"
-            ),
-        )
-    positions = block.numbers(fields, slice(1, 4))
-    return Frames(numbers, positions, np.asarray(settings.cell), molecule=molecule)
-
-
-def _first_configuration(settings: Sampling, composition: dict[str, int]) -> Frames:
-    if settings.lattice == "ice Ih":
-        return ice_ih(settings.cell, composition["H2O"], settings.seed)
-    liquid = ClassicalLiquid(composition, settings.cell)
-    return liquid.packed(settings.temperature, settings.seed)
-
-
 def trajectory_data(
     recipe: Recipe, times: npt.NDArray[np.float64], frames: Frames, code: str
 ) -> SystemData:
@@ -301,24 +254,10 @@ def _committee_stage(
 def _expect_same(settings: Sampling, stage: Stage, start: Frames, folder: Path) -> None:
     """Refuse to go on with a stage that was begun with other settings, or elsewhere."""
     note, first = folder / "settings.json", folder / "start.xyz"
-    identity = json.dumps(
-        {
-            "stage": stage.model_dump(exclude={"steps"}),
-            **settings.model_dump(exclude={"stages", "start"}),
-        },
-        sort_keys=True,
-    )
-    moved = first.exists() and not np.allclose(
-        read_start(first, settings).positions, start.positions, atol=START_TOLERANCE
-    )
-    if moved or (note.exists() and note.read_text() != identity):
-        raise InputError(
-            f"The stage in {folder} was run with other settings than the recipe has, or from "
-            "another configuration.",
-            got=note.read_text() if note.exists() else "no note of its settings",
-            expected=identity,
-            do=f"remove {folder} and the folders of later stages, or use another --work",
-        )
+    identity = settings.identity_of(stage, without_steps=True)
+    expect_settings(folder, note.read_text() if note.exists() else identity, identity)
+    if first.exists():
+        expect_start(folder, read_start(first, settings).positions[0], start)
     write_atomically(note, identity)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aptbench.atomic import DAMAGED, write_archive
+from aptbench.atomic import read_archive, write_archive
 from aptbench.data import root
 from aptbench.errors import InputError
 
@@ -65,9 +65,9 @@ def read_spectrum_reference(path: str | Path) -> SpectrumReference | None:
     if not path.is_file():
         return None
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            current, model, fingerprint = (file[name] for name in _NAMES)
-    except DAMAGED as error:
+        arrays = read_archive(path)
+        current, model, fingerprint = (arrays[name] for name in _NAMES)
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"The reference of a spectrum {path} is damaged.",
             got=error,

@@ -10,7 +10,8 @@ from aptbench.molecules import MoleculeTable
 from aptbench.oracle.dynamics import ACCELERATION
 from aptbench.reference.classical import ClassicalLiquid
 from aptbench.reference.recipe import Labelling, Recipe, Sampling, Stage
-from aptbench.reference.sample import read_start, sample, sampler_version, trajectory_data
+from aptbench.reference.sample import sample, sampler_version, trajectory_data
+from aptbench.reference.start import read_start
 
 pytest.importorskip("openmm")
 COMPOSITION = {"H2O": 30, "Na": 1, "Cl": 1}

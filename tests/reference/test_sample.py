@@ -9,7 +9,8 @@ from aptbench import Frames
 from aptbench.errors import InputError
 from aptbench.reference.claim import claimed
 from aptbench.reference.recipe import Labelling, Recipe, Sampling, Stage
-from aptbench.reference.sample import expect_sampled_with, read_start, sample, trajectory_data
+from aptbench.reference.sample import expect_sampled_with, sample, trajectory_data
+from aptbench.reference.start import read_start
 from tests.reference.conftest import WATER
 
 CELL = (14.0, 14.0, 14.0)
