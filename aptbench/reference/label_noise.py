@@ -42,9 +42,9 @@ _TIGHTER: Final = {
 
 RULE: Final = (
     "Root-mean-square error of a tensor component. For each of SCF threshold, grid and field step "
-    "the largest change that one tighter setting makes (a changed field step as it is, but not "
-    "where it takes other iterations and moves no more than twice what the SCF threshold does, "
-    "whose error it is then; a shift of all atoms over the root of two, because both labels have "
+    "the largest change that one tighter setting makes (a changed field step as it is; where it "
+    "takes other iterations, and moves no more than twice what the SCF threshold does, it tells of "
+    "the SCF threshold, and the larger of the two counts; a shift of all atoms over the root of two, because both labels have "
     "the noise of the grid; a looser setting only where there is no other, as an upper bound); the "
     "three in quadrature. Basis, potential and functional are systematic and are not in it."
 )
@@ -130,9 +130,11 @@ def label_noise(convergence: Mapping[str, Any]) -> dict[str, Any]:
             do="give the recipe variants, and run 'aptbench converge'",
         )
     found = {kind: _largest(sure.get(kind) or bounds[kind]) for kind in {**bounds, **sure}}
-    of_threshold = 2 * found["scf"]["all"] if "scf" in found else 0.0
-    if other_iterations and _largest(other_iterations)["all"] > of_threshold:
-        found["field"] = _largest([*sure.get("field", []), *other_iterations])
+    if other_iterations:
+        moved = _largest(other_iterations)
+        of_threshold = "scf" in found and moved["all"] <= 2 * found["scf"]["all"]
+        kind = "scf" if of_threshold else "field"
+        found[kind] = _largest([*([found[kind]] if kind in found else []), moved])
     parts = {kind: found[kind] for kind in NUMERICAL if kind in found}
     elements = convergence["changes"][0]["rms"]
     return {

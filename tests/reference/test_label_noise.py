@@ -47,7 +47,7 @@ def test_a_field_that_takes_other_iterations_is_not_counted_twice():
     for row, iterations in zip(known["changes"], (10, 14, 12, 10), strict=True):
         row["scf_iterations"] = iterations
     figures = label_noise(known)
-    assert figures["noise"]["O"] == pytest.approx(5**0.5 * 0.001)
+    assert figures["noise"]["O"] == pytest.approx(10**0.5 * 0.001)
     assert (figures["missing"], "field" in figures["parts"]) == ([], False)
     known["changes"][2]["scf_iterations"] = 10
     assert label_noise(known)["noise"]["O"] == pytest.approx(14**0.5 * 0.001)
