@@ -61,7 +61,16 @@ def dataset_table(project: Path) -> str:
                 f"{dataset.size / 1e6:.1f} MB",
             )
         )
-    head = ["data set", "systems", "atoms", "frames", "labelled", "theory", "label noise", "size"]
+    head = [
+        "data set",
+        "systems",
+        "atoms",
+        "frames",
+        "labelled",
+        "theory",
+        "numerical noise",
+        "size",
+    ]
     return markdown_table(head, rows)
 
 

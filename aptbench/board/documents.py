@@ -48,9 +48,11 @@ def document_blocks(project: Path) -> dict[str, str]:
         "spectrum-cost": _cost,
         "periodic-field": _seam,
         "coverage": _coverage,
+        "frozen-reference": _frozen_reference,
         "published-network": published_network_table,
         "read-speed": read_speed_table,
         "training-variants": _variants,
+        "transposed": _transposed,
         "two-programs": _two_programs,
     }
     for name, table in measured.items():
@@ -102,10 +104,18 @@ def _intervals(rows: list[dict[str, Any]]) -> str:
 
 
 def _coverage(rows: list[dict[str, Any]]) -> str:
-    head = ["frames", "correlation time / frames", "block / frames", "covered", "found different"]
+    head = [
+        "frames",
+        "components of a frame",
+        "correlation time / frames",
+        "block / frames",
+        "covered",
+        "found different",
+    ]
     body = [
         (
             row["frames"],
+            row["components"],
             row["memory"] or "none",
             row["block"],
             f"{row['coverage']:.3f}",
@@ -114,6 +124,45 @@ def _coverage(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return f"{rows[0]['trials']} trials each:\n\n{markdown_table(head, body)}"
+
+
+def _transposed(rows: list[dict[str, Any]]) -> str:
+    head = ["data set", "labels", "error of the current", "change of its mean square"]
+    body = [
+        (
+            f"`{row['dataset']}` {row['version']}",
+            row["labels"],
+            f"{100 * row['current_error']:.1f} %",
+            f"{100 * row['intensity']:+.1f} ± {100 * row['standard_error']:.1f} %",
+        )
+        for row in rows
+    ]
+    return markdown_table(head, body)
+
+
+def _frozen_reference(rows: list[dict[str, Any]]) -> str:
+    head = [
+        "frozen model",
+        "labels",
+        "band",
+        "error of the model's own integral",
+        "mean error of the reference",
+        "its rms error",
+        "true integral inside",
+    ]
+    body = [
+        (
+            f"`{row['model']}`",
+            row["labels"],
+            row["band"],
+            f"{100 * row['alone']:+.2f} %",
+            f"{100 * row['mean']:+.2f} ± {100 * row['standard_error']:.2f} %",
+            f"{100 * row['rms']:.1f} %",
+            f"{100 * row['inside']:.1f} %",
+        )
+        for row in rows
+    ]
+    return f"{rows[0]['draws']} sets of labels a row:\n\n{markdown_table(head, body)}"
 
 
 def _cost(rows: list[dict[str, Any]]) -> str:

@@ -91,6 +91,8 @@ def _remarks(run: dict[str, Any]) -> list[str]:
         row = found.get((name, threads))
         if row is not None:
             met = "met" if row["ratio"] >= required else "missed"
+            if "assumption" in row.get("published_steps_are", ""):
+                met += " if the assumption below holds"
             where = f" at {row['atoms']} atoms" if row["atoms"] else ""
             parts.append(
                 f"- {name}{where}: {row['ratio']:.3g} where {required:g} is aimed at, {met}."

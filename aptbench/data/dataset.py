@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from aptbench.data.manifest import Problem, compare, repair_advice
 from aptbench.data.schema import SCHEMA
+from aptbench.data.system import SystemData
 from aptbench.errors import InputError, StoreError, UnknownNameError
 from aptbench.frames import Frames, LabelledFrames
 
@@ -201,6 +202,29 @@ class Dataset:
             self._read(system, "apt", index),
             self._read(system, "dipole", index),
             self._read(system, "wannier_center", index),
+        )
+
+    def system_data(self, system: str) -> SystemData:
+        """Return everything that the store holds about a system, ready to be written again.
+
+        Examples
+        --------
+        A data set of one system of another one::
+
+            write_dataset("part.zarr", {"water-1": dataset.system_data("water-1")}, attrs)
+        """
+        labelled = self.labelled(system)
+        quality = self.quality(system)
+        return SystemData(
+            self.trajectory(system),
+            self.label_frames(system),
+            labelled.apt,
+            times=self.times(system) if self.has_times(system) else None,
+            dipole=labelled.dipole,
+            wannier_centers=labelled.wannier_centers,
+            quality=quality,
+            quality_units={name: self._array(system, name).attrs["units"] for name in quality},
+            provenance=self.system_attrs(system)["provenance"],
         )
 
     def tree(self) -> xr.DataTree:

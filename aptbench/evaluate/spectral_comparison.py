@@ -39,12 +39,12 @@ def compare_spectra(
     models: Collection[str] = (),
     level: float = LEVEL,
 ) -> Comparison | None:
-    """Rank the models whose current of a task is archived.
+    """Rank the models of a task with a spectrum.
 
-    Where every frame of the stretch is labelled, by the relative L1 distance of the spectra, with
-    replicates from the same resampled blocks of time for both models and the reference; elsewhere
-    the reference spectrum is known too roughly for that, and the error of the current at the test
-    labels decides, with the labels resampled.
+    Where every frame of the stretch is labelled, those whose current is archived, by the relative
+    L1 distance of the spectra, with replicates from the same resampled blocks of time for both
+    models and the reference; elsewhere the reference spectrum is known too roughly for that, and
+    the error of the current at the test labels decides for all models, with the labels resampled.
 
     Parameters
     ----------
@@ -67,12 +67,15 @@ def compare_spectra(
     InputError
         If a file is damaged, or there are currents of a task without a spectrum.
     """
+    rows = [
+        path
+        for path in sorted((results / task.name).glob("*.json"))
+        if read_result(path).task == task.identity and (not models or path.stem in models)
+    ]
     currents = {
         path.stem: CurrentRecord.read(current_path(path)).current
-        for path in sorted((results / task.name).glob("*.json"))
+        for path in rows
         if current_path(path).is_file()
-        and read_result(path).task == task.identity
-        and (not models or path.stem in models)
     }
     if not currents:
         return None
@@ -82,7 +85,7 @@ def compare_spectra(
     else:
         metric = SPARSE_METRIC
         means = archived_means(task, dataset, results, [metric])
-        chosen = {name: means[name] for name in currents}
+        chosen = {path.stem: means[path.stem] for path in rows}
         bootstrap = LabelBlocks.of(task, dataset).bootstrap
         places = [Place.of(one) for one in rank(chosen, metric, bootstrap, level=level)]
     return Comparison(

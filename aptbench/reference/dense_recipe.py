@@ -54,6 +54,11 @@ class Dynamics(BaseModel):
         """Time between stored frames in fs."""
         return self.timestep * self.stride
 
+    @property
+    def times(self) -> Array:
+        """Times of the stored frames in fs, shape (frame,)."""
+        return np.arange(round(1000 * self.length_ps / self.spacing) + 1) * self.spacing
+
     @model_validator(mode="after")
     def _check_spacing(self) -> Dynamics:
         if self.spacing > 2.0:
@@ -242,17 +247,16 @@ def _sample(
     folder: Path,
     progress: Progress | None,
 ) -> tuple[Array, Frames, Array]:
-    spacing = dynamics.spacing
     hot = start.replace(velocities=thermal_velocities(start, dynamics.temperature, dynamics.seed))
-    n_hot = round(1000 * dynamics.equilibration_ps / spacing) + 1
+    n_hot = round(1000 * dynamics.equilibration_ps / dynamics.spacing) + 1
     frames, energies = _run(dynamics, hot, model, folder, "equilibration", n_hot, progress)
     half = n_hot // 2
     total = total_energies(frames, energies)[half:]
     nearest = half + int(np.argmin(np.abs(total - total.mean())))
     begin = _internal(frames[nearest])
-    n_frames = round(1000 * dynamics.length_ps / spacing) + 1
-    frames, energies = _run(dynamics, begin, model, folder, "production", n_frames, progress)
-    return np.arange(n_frames, dtype=np.float64) * spacing, frames, energies
+    times = dynamics.times
+    frames, energies = _run(dynamics, begin, model, folder, "production", len(times), progress)
+    return times, frames, energies
 
 
 def _run(

@@ -154,6 +154,14 @@ def test_the_same_input_gives_the_same_bytes(write):
     assert tree_bytes(first.path) == tree_bytes(second.path)
 
 
+def test_a_system_that_is_read_and_written_again_is_the_same(tmp_path, attrs, write):
+    dataset = write()
+    again = {name: dataset.system_data(name) for name in dataset.systems}
+    copy = write_dataset(tmp_path / "again.zarr", again, attrs)
+    assert copy.content_hash == dataset.content_hash
+    assert tree_bytes(copy.path) == tree_bytes(dataset.path)
+
+
 def test_a_failed_write_leaves_nothing(tmp_path, attrs, system, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")

@@ -44,8 +44,10 @@ def test_dense_labels_compare_spectra_and_agree_with_the_rows() -> None:
     assert values == sorted(values)
 
 
-def test_sparse_labels_compare_currents() -> None:
+def test_sparse_labels_compare_the_currents_of_all_models_at_the_labels() -> None:
     found = compared("water/iid")
+    predicted = {path.stem for path in (RESULTS / "water" / "iid").glob("*.npz")}
+    assert {place.model for place in found.places} == predicted
     assert found.metric == "current_error"
     assert found.places[0].model == "e3nn-reference"
     assert [place.group for place in found.places] == sorted(p.group for p in found.places)

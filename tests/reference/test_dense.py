@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -388,3 +389,33 @@ def test_a_store_of_some_systems_is_refused(recipe):
     result = CliRunner().invoke(build_app(), ["dense", str(recipe), "--system", "h2o", "--build"])
     assert result.exit_code != 0
     assert "all systems of its recipe" in str(result.exception)
+
+
+def test_systems_of_the_store_are_kept_to_the_last_bit_when_others_are_added(
+    recipe, tmp_path, monkeypatch
+):
+    pytest.importorskip("tblite")
+    monkeypatch.chdir(tmp_path)
+    command = ["dense", str(recipe), "--build", "--keep", "--json"]
+    result = CliRunner().invoke(build_app(), [*command[:3], "--json"])
+    assert result.exit_code == 0, result.output
+    before = Dataset(recipe.with_name("tiny.zarr")).labelled("h2o")
+    shutil.rmtree(tmp_path / "raw")
+    first = plan()["systems"][0]
+    short = {**first, "name": "short", "sample": {**first["sample"], "length_ps": 0.02}}
+    recipe.write_text(yaml.safe_dump(plan(version="0.2.0", systems=[first, short])))
+    result = CliRunner().invoke(build_app(), command)
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["systems"]) == {"h2o", "short"}
+    assert not (tmp_path / "raw/tiny/h2o").exists()
+    after = Dataset(recipe.with_name("tiny.zarr"))
+    assert after.version == "0.2.0"
+    assert np.array_equal(after.labelled("h2o").apt, before.apt)
+    assert np.array_equal(after.labelled("h2o").frames.velocities, before.frames.velocities)
+    content = after.content_hash
+    changed = {**first, "label_every": 2, "sample": {**first["sample"], "friction": 0.03}}
+    recipe.write_text(yaml.safe_dump(plan(systems=[changed, short])))
+    result = CliRunner().invoke(build_app(), command)
+    assert result.exit_code != 0
+    assert "other provenance and labelled frames" in str(result.exception)
+    assert Dataset(recipe.with_name("tiny.zarr")).content_hash == content

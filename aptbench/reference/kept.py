@@ -1,0 +1,68 @@
+"""`kept_system`: a system of a dense data set as an earlier version of the store has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from aptbench.data import Dataset, SystemData
+from aptbench.errors import InputError
+
+
+def kept_system(
+    store: Dataset,
+    system: str,
+    provenance: Mapping[str, Any],
+    times: np.ndarray,
+    label_every: int,
+) -> SystemData:
+    """Return a system of a store, if it is what the recipe would make of it.
+
+    A version that adds systems to a data set so keeps the others to the last bit, and nobody has
+    to label them again.
+
+    Parameters
+    ----------
+    store : Dataset
+    system : str
+    provenance : mapping
+        Of the labels and the sampling, by the recipe and the codes that are installed.
+    times : array, shape (frame,)
+        In fs, of the frames that the recipe wants.
+    label_every : int
+        One frame of so many is labelled, from the first.
+
+    Raises
+    ------
+    InputError
+        If the store was made with other settings or codes, or has other frames or labels. The
+        file of the first configuration is known to it by name only.
+    """
+    found = store.system_data(system)
+    wanted = {
+        "provenance": json.loads(json.dumps(dict(provenance))),
+        "times": times,
+        "labelled frames": np.arange(0, len(times), label_every),
+    }
+    there = {
+        "provenance": found.provenance,
+        "times": found.times,
+        "labelled frames": found.label_frame,
+    }
+    wrong = [name for name in wanted if not _same(there[name], wanted[name])]
+    if wrong:
+        raise InputError(
+            f"The system {system!r} of {store.path} is not what the recipe makes.",
+            got=f"other {' and '.join(wrong)}",
+            do="leave out '--keep', which makes the system anew, or undo the change of the recipe",
+        )
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
