@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aptbench.atomic import write_atomically
+from aptbench.board.links import Links, only_outside
 from aptbench.board.pages import anchor, as_html
 from aptbench.board.submission import FILE, read_submission
 from aptbench.evaluate.cost_table import cost_columns, measured_with
@@ -35,17 +36,18 @@ class Cards:
     def __init__(
         self,
         environment: Environment,
-        out: Path,
+        links: Links,
         models: str | Path | None,
         datasets: str | Path | None,
         submissions: str | Path | None,
         results: Sequence[Result],
     ) -> None:
-        self.environment, self.out, self.results = environment, out, results
+        self.environment, self.links, self.results = environment, links, results
         paths = [] if submissions is None else sorted(Path(submissions).glob(f"*/{FILE}"))
         self.submissions = {path.parent.name: read_submission(path.parent) for path in paths}
         self.sources = {"models": models, "data": datasets}
         self.written: dict[tuple[str, str], str] = {}
+        links.lead_to(self._page_of)
 
     def page(self, kind: str, name: str) -> str | None:
         """Return the link to the page of a card, None if there is no card."""
@@ -57,12 +59,16 @@ class Cards:
         if not _NAME.fullmatch(name) or (source is None and submission is None):
             return None
         path = Path(source or "") / name / "card.md"
-        if submission is not None:
-            content = as_html(submission.description)
-        elif source is not None and path.is_file():
-            content = as_html(path.read_text(encoding="utf-8"), path.parent, self.out / kind)
-        else:
+        if submission is None and not path.is_file():
             return None
+        # before its links are followed, which may lead back to it
+        self.written[kind, name] = f"{kind}/{name}.html"
+        out = self.links.out / self.written[kind, name]
+        content = (
+            as_html(submission.description, only_outside)
+            if submission is not None
+            else as_html(path.read_text(encoding="utf-8"), self.links.of(path, out.parent))
+        )
         text = self.environment.get_template("card.html.j2").render(
             title=f"{name}: aptbench",
             name=name,
@@ -71,9 +77,18 @@ class Cards:
             submission=submission,
             tasks=self._facts(name) if kind == "models" else [],
         )
-        write_atomically(self.out / kind / f"{name}.html", text)
-        self.written[kind, name] = f"{kind}/{name}.html"
+        write_atomically(out, text)
         return self.written[kind, name]
+
+    def _page_of(self, path: Path) -> str | None:
+        """Return the address of the page of the file of a card."""
+        for kind, folder in self.sources.items():
+            if (
+                folder is not None
+                and path == (Path(folder) / path.parent.name / "card.md").resolve()
+            ):
+                return self.page(kind, path.parent.name)
+        return None
 
     def _facts(self, name: str) -> list[dict[str, Any]]:
         """What a model reached and cost on every task."""
@@ -104,6 +119,10 @@ def _columns(result: Result) -> list[Column]:
             replace(one, heading=f"assignment, {one.heading}")
             for one in assignment_columns([result])
         ),
-        *(replace(one, heading=f"spectrum, {one.heading}") for one in spectrum_columns([result])),
+        *(
+            replace(one, heading=f"spectrum, {one.heading}")
+            for one in spectrum_columns([result])
+            if one.spectral
+        ),
         *uncertainty_columns([result]),
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from aptbench.evaluate.table import number
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markdown_it.token import Token
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = Path(aptbench.__file__).parent / "evaluate" / "templates" / "style.css"
@@ -55,22 +56,62 @@ def anchor(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())
 
 
-def as_html(markdown: str, source: Path | None = None, out: Path | None = None) -> Any:
-    """Return Markdown as HTML; links of a file in ``source`` are those of a page in ``out``."""
+def as_html(markdown: str, moved: Callable[[str], str | None] | None = None) -> Any:
+    """Return Markdown as HTML; HTML in it is shown, not run.
+
+    Parameters
+    ----------
+    markdown : str
+        Front matter, which is for machines, and comments, which mark generated parts, are left out.
+    moved : callable, optional
+        From a link to where it leads from the page, or None: then its words stay without a link,
+        and a picture is its description.
+    """
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
-    # front matter is for machines, and HTML in a card is shown, not run
     text = re.sub(r"\A---\n.*?\n---\n", "", markdown, flags=re.DOTALL)
     renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
-    if source is not None and out is not None:
-        usual = renderer.normalizeLink
-        setattr(renderer, "normalizeLink", lambda url: usual(_moved(url, source, out)))  # noqa: B010
-    # Cards mark their generated parts with comments; HTML of a card is shown, never run.
-    return Markup(renderer.render(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)))
+    tokens = renderer.parse(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
+    taken: set[str] = set()
+    for place, token in enumerate(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", _free(anchor(tokens[place + 1].content).strip("-"), taken))
+        elif token.type == "inline" and moved is not None:
+            token.children = _linked(token.children or [], moved)
+    return Markup(renderer.renderer.render(tokens, renderer.options, {}))
 
 
-def _moved(link: str, source: Path, out: Path) -> str:
-    if re.match(r"[a-z]+:|#|/", link):
-        return link
-    return Path(os.path.relpath(source / link, out)).as_posix()
+def _linked(tokens: Sequence[Token], moved: Callable[[str], str | None]) -> list[Token]:
+    """Return tokens with their links moved, and without those that lead nowhere."""
+    from markdown_it.token import Token
+
+    kept: list[Token] = []
+    opened: list[bool] = []
+    for token in tokens:
+        if token.type == "link_open":
+            target = moved(str(token.attrs["href"]))
+            opened.append(target is not None)
+            if target is None:
+                continue
+            token.attrs["href"] = target
+        elif token.type == "link_close" and not opened.pop():
+            continue
+        elif token.type == "image":
+            target = moved(str(token.attrs["src"]))
+            if target is None:
+                token = Token("text", "", 0, content=token.content)
+            else:
+                token.attrs["src"] = target
+        kept.append(token)
+    return kept
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return a name that no heading of the page has yet, as addresses of headings are made."""
+    found, number = name, 0
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    taken.add(found)
+    return found

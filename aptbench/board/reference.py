@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from dataclasses import asdict, is_dataclass
+from typing import Any, Final, get_args
 
 from aptbench.board.generated import markdown_table
 
@@ -23,7 +24,9 @@ PACKAGES: Final = (
 
 
 def reference_blocks(make_app: Callable[[], Any]) -> dict[str, str]:
-    """Return the blocks ``commands``, ``metrics``, ``spectral-metrics``, ``tasks``, ``names``.
+    """Return the blocks ``commands``, ``recipe``, ``metrics``, ``spectral-metrics``, and others.
+
+    The others are ``tasks`` and ``names``; ``recipe`` is that of `docs/labelling.md`.
 
     Parameters
     ----------
@@ -32,6 +35,7 @@ def reference_blocks(make_app: Callable[[], Any]) -> dict[str, str]:
     """
     return {
         "commands": _commands(make_app),
+        "recipe": _recipe(),
         "metrics": _metrics(),
         "spectral-metrics": _spectral_metrics(),
         "tasks": _tasks(),
@@ -63,6 +67,41 @@ def _argument(parameter: Any) -> str:
     name = str(parameter.name).upper()
     name = f"{name} ..." if parameter.nargs == -1 else name
     return name if parameter.required else f"[{name}]"
+
+
+def _recipe() -> str:
+    """Return the keys of a recipe; those of a section have its name before them."""
+    from pydantic import BaseModel
+
+    from aptbench.reference.recipe import Recipe
+
+    def rows_of(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str, str]]:
+        for name, field in model.model_fields.items():
+            inner = next((t for t in _types(field.annotation) if _is_model(t)), None)
+            settings = is_dataclass(field.default)
+            plain = field.default not in (None, {}) and not settings
+            default = "needed" if field.is_required() else f"`{field.default}`" if plain else ""
+            yield f"`{before}{name}`", (field.description or "").replace("|", "\\|"), default
+            if inner is not None:
+                yield from rows_of(inner, f"{before}{name}.")
+            if settings:
+                for key, value in asdict(field.default).items():
+                    yield f"`{before}{name}.{key}`", "", f"`{value}`"
+
+    return markdown_table(["key", "", "default"], rows_of(Recipe), numbers=False)
+
+
+def _types(annotation: Any) -> Iterator[Any]:
+    """Yield the types that an annotation is made of."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _types(part)
+
+
+def _is_model(annotation: Any) -> bool:
+    from pydantic import BaseModel
+
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _metrics() -> str:

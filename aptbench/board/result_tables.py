@@ -9,7 +9,12 @@ from typing import Any
 from aptbench.board.generated import markdown_table
 from aptbench.evaluate.cost_table import CostColumn, cost_columns, measured_with
 from aptbench.evaluate.result import Result
-from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
+from aptbench.evaluate.spectral_table import (
+    integral_unit,
+    percent,
+    percent_interval,
+    with_interval,
+)
 from aptbench.evaluate.table import (
     Column,
     assignment_columns,
@@ -51,12 +56,14 @@ def spectra_table(summary: dict[str, Any]) -> str:
     places = summary["band_integrals_cm-2"]
     scores = {(s["model"], s["band"], s["metric"]): s for s in summary["scores"]}
     models = list(places["all"]["models"])
-    model = summary["debiased_with"]
-    made = "labels of every frame" if model is None else f"{model} corrected by labels"
+    anchor = summary["debiased_with"]
+    made = "labels of every frame" if anchor is None else f"{anchor} corrected by labels"
+    isolated = bool(summary.get("isolated"))
+    factor, unit = integral_unit(isolated, summary.get("volume_angstrom3", 0.0))
     rows = [
         (
-            f"reference / 10^6 cm^-2 ({made})",
-            *(with_interval(*(1e-6 * x for x in row["reference"])) for row in places.values()),
+            f"reference / {unit} ({made})",
+            *(with_interval(*(factor * x for x in row["reference"])) for row in places.values()),
             "–",
         )
     ]
@@ -70,15 +77,17 @@ def spectra_table(summary: dict[str, Any]) -> str:
         of_current = with_interval(error["value"], error["low"], error["high"])
         rows.append((model, *cells, of_current))
     head = [
-        "integral of the absorption",
+        "integral of the molar absorption" if isolated else "integral of the absorption",
         *("{}, {:.0f} to {:.0f}".format(name, *row["cm-1"]) for name, row in places.items()),
-        "error of the current",
+        f"current error, whole segment{'' if anchor is None else ' (estimated)'}",
     ]
     note = (
         f"{summary['n_labels']} {summary['reference']} labels that no model was fitted to, "
         f"{summary['n_frames']} frames, protocol `{summary['protocol']}`; ends of bands in cm^-1, "
         "95 % intervals in brackets:"
     )
+    if isolated:
+        note = f"Molar, per mole of the whole system, since an isolated one has no volume. {note}"
     return f"{note}\n\n{markdown_table(head, rows)}"
 
 

@@ -6,29 +6,26 @@ import json
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aptbench.atomic import write_atomically
 from aptbench.board.across_tasks import AcrossTasks, shade
 from aptbench.board.cards import Cards
-from aptbench.board.pages import as_html, environment, write_page
+from aptbench.board.glossary_terms import term_of
+from aptbench.board.guides import Guides
+from aptbench.board.links import Links
+from aptbench.board.pages import environment
 from aptbench.board.selection_page import write_track_pages
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
+from aptbench.board.temperatures import Temperatures
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import interval
 from aptbench.tasks.frozen import read_frozen
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-GUIDES: Final = {
-    "submitting": ("How to submit", "Guide"),
-    "statistics": ("How models are compared", "Guide"),
-    "published-water": ("Published liquid water", "Third-party data"),
-}
-"""Pages of ``docs`` that are shown, with title and kind."""
+MAIN_TASK: Final = "water/iid"
+"""The task that every list of tasks begins with."""
 
 
 def build_site(
@@ -68,7 +65,8 @@ def build_site(
     selections : path, optional
         Folder of data-selection tracks, ``DATASET/SPLIT``.
     docs : path, optional
-        Folder of the documentation, of which the pages of `GUIDES` are shown.
+        Folder of the documentation, of which the pages of `GUIDES` and all that are linked are
+        shown; how to begin is from the README beside it.
 
     Returns
     -------
@@ -85,12 +83,15 @@ def build_site(
     out = Path(out)
     templates = environment()
     archived = _by_task(archived_results(results))
-    cards = Cards(templates, out, models, datasets, submissions, archived)
+    links = Links(out, None if docs is None else Path(docs).resolve().parent)
+    cards = Cards(templates, links, models, datasets, submissions, archived)
+    guides = Guides(templates, links, None if docs is None else Path(docs))
+    titles = guides.write()
     sources = Sources(
         Path(results),
         *(None if one is None else Path(one) for one in (comparisons, spectra, learning)),
     )
-    numbers = [result.model_dump(mode="json") for result in archived]
+    numbers = [one.model_dump(mode="json") for one in sorted(archived, key=lambda r: r.task)]
     data = json.dumps(numbers, indent=1) + "\n"
     write_atomically(out / "results.json", data)
     dated = [] if snapshots is None else archived_snapshots(snapshots)
@@ -98,21 +99,22 @@ def build_site(
         write_atomically(out / "snapshots" / snapshot.file_name, snapshot.text)
     released = {} if frozen is None else read_frozen(frozen)
     axes = {name: (one.axis or "time").replace("-", " ") for name, one in released.items()}
+    temperatures = Temperatures()
     tasks = []
     for name, group in groupby(archived, key=lambda r: r.task):
-        task = task_page(name, list(group), sources, cards, out) | {"axis": axes.get(name)}
+        task = task_page(name, list(group), sources, cards, out, temperatures)
+        task["axis"] = axes.get(name)
         page = templates.get_template("task.html.j2").render(
-            title=f"{name}: aptbench leaderboard", task=task
+            title=f"{name}: aptbench leaderboard", task=task, term_of=term_of
         )
         write_atomically(out / "tasks" / f"{task['anchor']}.html", page)
         tasks.append(task)
     tracks = {} if selections is None else write_track_pages(Path(selections), templates, out)
-    guides = {} if docs is None else _write_guides(Path(docs), templates, out / "guides")
     across = AcrossTasks.of(archived)
     page = templates.get_template("index.html.j2").render(
         title="aptbench leaderboard",
         tasks=tasks,
-        guides=guides,
+        guides=titles,
         data={task["data"].name: task["card"] for task in tasks if task["card"]},
         across=across,
         tracks=tracks,
@@ -125,18 +127,6 @@ def build_site(
     return write_atomically(out / "index.html", page)
 
 
-def _write_guides(docs: Path, templates: Environment, out: Path) -> dict[str, str]:
-    """Write the guides that are there; return their titles by name."""
-    written = {}
-    for name, (title, kind) in GUIDES.items():
-        source = docs / f"{name}.md"
-        if source.is_file():
-            content = as_html(source.read_text(encoding="utf-8"), docs, out)
-            path = out / f"{name}.html"
-            write_page(templates, path, title, name=title, kind=kind, content=content)
-            written[name] = title
-    return written
-
-
 def _by_task(results: Iterable[Result]) -> list[Result]:
-    return sorted(results, key=lambda result: result.task)
+    """Return results with those of the main task first, then by the names of the tasks."""
+    return sorted(results, key=lambda one: (one.task.partition("@")[0] != MAIN_TASK, one.task))

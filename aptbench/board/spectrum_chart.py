@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aptbench.evaluate.canvas import model_colour
+from aptbench.spectra.molar import molar_absorption
 
 COARSE: Final = 2
 """Every second point of the grid is drawn: lines of the protocol are much wider."""
@@ -28,13 +29,16 @@ def spectrum_chart(table: Path, summary: dict[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``x`` in cm^-1, ``series`` (name, y in cm^-1, ends of the band of the reference), ``bands``,
-        words.
+        ``x`` in cm^-1, ``series`` (name, y, ends of the band of the reference; in cm^-1, or in
+        km/mol per cm^-1 of an isolated system, which has no volume), ``bands``, words.
     """
+    isolated = bool(summary.get("isolated"))
+    factor = molar_absorption(summary["volume_angstrom3"]) if isolated else 1.0
     with table.open(newline="", encoding="utf-8") as stream:
         head, *rows = csv.reader(stream)
     columns = {
-        name: [_short(float(row[k])) for row in rows[::COARSE]] for k, name in enumerate(head)
+        name: [_short((factor if k else 1.0) * float(row[k])) for row in rows[::COARSE]]
+        for k, name in enumerate(head)
     }
     series: list[dict[str, Any]] = []
     for name, values in list(columns.items())[1:]:
@@ -59,7 +63,7 @@ def spectrum_chart(table: Path, summary: dict[str, Any]) -> dict[str, Any]:
         "x": columns[head[0]],
         "xlabel": "wavenumber (1/cm)",
         "xunit": "1/cm",
-        "ylabel": "absorption n alpha (1/cm)",
+        "ylabel": "molar absorption (km/mol per 1/cm)" if isolated else "absorption n alpha (1/cm)",
         "series": series,
         "bands": bands,
     }

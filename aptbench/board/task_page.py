@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +13,23 @@ from aptbench.board.cards import Cards
 from aptbench.board.cost_chart import cost_chart
 from aptbench.board.learning import learning_table
 from aptbench.board.pages import anchor, as_html
-from aptbench.board.result_tables import spectra_table
-from aptbench.board.spectrum_chart import spectrum_chart
+from aptbench.board.pictures import Pictures
+from aptbench.board.score_rows import cell, gap_in_words, score_rows, score_table
+from aptbench.board.spectrum_section import spectrum_section
+from aptbench.board.temperatures import Temperatures
 from aptbench.errors import AlignmentError, AptbenchError, MissingExtraError
 from aptbench.evaluate.canvas import save_figure
-from aptbench.evaluate.comparison import Comparison, Place, comparison_of
+from aptbench.evaluate.comparison import Comparison, comparison_of
 from aptbench.evaluate.cost_table import cost_columns, measured_with
 from aptbench.evaluate.learning_curve import read_learning_curve
-from aptbench.evaluate.result import Metric, Result
+from aptbench.evaluate.result import Result
 from aptbench.evaluate.table import (
     Column,
     assignment_columns,
     columns,
-    interval,
     is_trivial,
     number,
     ranked,
-    spectrum_columns,
     uncertainty_columns,
 )
 
@@ -59,7 +57,12 @@ class Sources:
 
 
 def task_page(
-    name: str, results: Sequence[Result], sources: Sources, cards: Cards, out: Path
+    name: str,
+    results: Sequence[Result],
+    sources: Sources,
+    cards: Cards,
+    out: Path,
+    temperatures: Temperatures,
 ) -> dict[str, Any]:
     """Return what the template of a task shows; pictures are written to ``out/pictures``.
 
@@ -73,6 +76,7 @@ def task_page(
     cards : Cards
     out : Path
         Folder of the site.
+    temperatures : Temperatures
 
     Raises
     ------
@@ -94,7 +98,7 @@ def task_page(
     places = {} if comparison is None else {one.model: one for one in comparison.places}
     # a comparison that is older than a row, or of other rows, names no best model
     grouped = bool(places) and {result.model.name for result in results} <= set(places)
-    rows = _rows(results, columns(results), cards)
+    rows = score_rows(results, columns(results), cards)
     for row, result in zip(rows, ranked(results), strict=True):
         place = places.get(result.model.name)
         row |= {
@@ -102,16 +106,16 @@ def task_page(
             "trivial": is_trivial(result.metrics.get("normalized_rmse")),
             "submitted": result.model.name in cards.submissions,
             "place": place,
-            "gap": _gap(place),
+            "gap": gap_in_words(place),
         }
-    pictures = _Pictures(out, anchor(name))
+    pictures = Pictures(out, anchor(name))
     return {
         "name": name,
         "anchor": anchor(name),
         "data": first.data,
         "card": cards.page("data", first.data.name),
         "test_frames": first.test_frames,
-        "training": _training(name),
+        **_trained_and_tested(name, results, temperatures),
         "split_hash": first.split_hash,
         "columns": columns(results),
         "rows": rows,
@@ -120,82 +124,19 @@ def task_page(
         "noise_floor": comparison.noise_floor if comparison else None,
         "noise": [] if comparison is None else _noise(comparison, columns(results)),
         "systems": _systems(results, cards),
-        "assignment": _table(results, assignment_columns(results), cards),
-        "spectrum": _spectrum(results, cards, comparison_of(sources.comparisons, name, "spectrum")),
-        "chart": _chart(sources.spectra, name),
-        "spectra": _spectra(sources.spectra, name, pictures),
+        "assignment": score_table(results, assignment_columns(results), cards),
+        **spectrum_section(
+            sources.spectra,
+            name,
+            results,
+            comparison_of(sources.comparisons, name, "spectrum"),
+            cards,
+            pictures,
+        ),
         "parity": _parity(sources.results, name, results, pictures),
         "learning": _learning(sources.learning, name, pictures),
-        "uncertainty": _table(results, uncertainty_columns(results), cards),
+        "uncertainty": score_table(results, uncertainty_columns(results), cards),
         "cost": _cost(results, cards),
-    }
-
-
-class _Pictures:
-    """Pictures of one task, in the folder that all pages share."""
-
-    def __init__(self, out: Path, task: str) -> None:
-        self.folder, self.task = out / "pictures", task
-
-    def copy(self, source: Path, caption: str) -> dict[str, str]:
-        """Copy a picture, and say what it shows."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"{self.task}-{source.name}"
-        shutil.copyfile(source, target)
-        return self.shown(target, caption)
-
-    def shown(self, target: Path, caption: str) -> dict[str, str]:
-        """Return address and caption of a picture that is there."""
-        return {"file": f"../pictures/{target.name}", "caption": caption}
-
-
-def _rows(results: Sequence[Result], shown: Sequence[Column], cards: Cards) -> list[dict[str, Any]]:
-    """Return a row for every result, the best first."""
-    return [
-        {
-            "name": result.model.name,
-            "card": cards.page("models", result.model.name),
-            "cells": _cells(result, results, shown),
-        }
-        for result in ranked(results)
-    ]
-
-
-def _table(
-    results: Sequence[Result], shown: Sequence[Column], cards: Cards
-) -> dict[str, Any] | None:
-    """Return columns and rows of a table, without rows that have nothing in it."""
-    rows = [row for row in _rows(results, shown, cards) if any(row["cells"])]
-    return {"columns": shown, "rows": rows} if rows else None
-
-
-def _spectrum(
-    results: Sequence[Result], cards: Cards, comparison: Comparison | None
-) -> dict[str, Any] | None:
-    """Errors of the spectrum, the best first: as compared, else by the error of the current."""
-    shown = spectrum_columns(results)
-    table = _table(results, shown, cards)
-    if table is None:
-        return None
-    summary = next(r.spectrum for r in results if r.spectrum is not None and r.spectrum.metrics)
-    places = {} if comparison is None else {one.model: one for one in comparison.places}
-    grouped = all(row["name"] in places for row in table["rows"])
-    for row in table["rows"]:
-        row |= {"place": places.get(row["name"]), "gap": _gap(places.get(row["name"]))}
-    order = {name: number for number, name in enumerate(places)} if grouped else {}
-    table["rows"].sort(
-        key=lambda row: order.get(
-            row["name"], float(row["cells"][0]["raw"]) if row["cells"][0] else 1e9
-        )
-    )
-    ends = summary.bands
-    bands = ", ".join(f"{band} {one.low:g} to {one.high:g} cm⁻¹" for band, one in ends.items())
-    return table | {
-        "summary": summary,
-        "dense": any(column.metric.startswith("relative_l1") for column in shown),
-        "absent": [r.model.name for r in results if r.spectrum is None],
-        "bands": bands,
-        "comparison": comparison if grouped else None,
     }
 
 
@@ -207,24 +148,32 @@ def _noise(comparison: Comparison, shown: Sequence[Column]) -> list[str]:
     return ["" if value is None else number(value) for value in values]
 
 
-def _training(name: str) -> str:
-    """Say what a task trains on; nothing without its definition."""
+def _trained_and_tested(
+    name: str, results: Sequence[Result], temperatures: Temperatures
+) -> dict[str, str]:
+    """Say what a task trains on, and the temperatures; little without its definition and data."""
     from aptbench.tasks import load_task
 
+    measured = [r.spectrum.temperature_kelvin for r in results if r.spectrum is not None]
+    tested = f"{measured[0]:.0f} K" if measured else ""
     try:
         task = load_task(name)
     except AptbenchError:
-        return ""
+        return {"training": "", "tested_at": tested, "trained_at": ""}
     train, validation = (
         " and ".join(f"{one.n_labels} of {one.dataset}" for one in task.parts[part])
         for part in ("train", "validation")
     )
     more = f", for validation {validation}" if validation else ""
-    return f"Labels for training: {train}{more}."
+    return {
+        "training": f"Labels for training: {train}{more}.",
+        "tested_at": tested or temperatures.of(task, "test"),
+        "trained_at": temperatures.of(task, "train"),
+    }
 
 
 def _parity(
-    folder: Path, name: str, results: Sequence[Result], pictures: _Pictures
+    folder: Path, name: str, results: Sequence[Result], pictures: Pictures
 ) -> list[dict[str, str]]:
     """Draw predicted against reference components by irrep; nothing without data of the task."""
     from aptbench.data import open_dataset
@@ -259,7 +208,7 @@ def _parity(
     return shown
 
 
-def _learning(folder: Path | None, name: str, pictures: _Pictures) -> dict[str, Any] | None:
+def _learning(folder: Path | None, name: str, pictures: Pictures) -> dict[str, Any] | None:
     """Copy the learning curves of this version of a task, with their table."""
     if folder is None:
         return None
@@ -274,84 +223,9 @@ def _learning(folder: Path | None, name: str, pictures: _Pictures) -> dict[str, 
     return {"picture": pictures.copy(picture, words), "table": as_html(learning_table(curve))}
 
 
-def _chart(folder: Path | None, name: str) -> dict[str, Any] | None:
-    """Return the spectra of a task as JSON for the script, and its bands as a table."""
-    from markupsafe import Markup
-
-    if folder is None:
-        return None
-    place = folder / name.partition("@")[0]
-    table, said = place / "spectrum.csv", place / "spectrum.json"
-    if not table.is_file() or not said.is_file():
-        return None
-    summary = json.loads(said.read_text(encoding="utf-8"))
-    # inside a script element nothing is escaped but its end
-    text = json.dumps(spectrum_chart(table, summary), separators=(",", ":"))
-    return {"json": Markup(text.replace("<", "\\u003c")), "table": as_html(spectra_table(summary))}
-
-
-def _spectra(folder: Path | None, name: str, pictures: _Pictures) -> list[dict[str, str]]:
-    """Copy the pictures of spectra of a task, and say what they show."""
-    if folder is None:
-        return []
-    place = folder / name.partition("@")[0]
-    words = {
-        "spectrum.png": "Infrared absorption of one trajectory by several models, against the "
-        "reference with its 95 % band.",
-        **{
-            path.name: "Which molecular motion makes which band, by "
-            f"{path.stem.removeprefix('modes-')}."
-            for path in sorted(place.glob("modes-*.png"))
-        },
-    }
-    return [
-        pictures.copy(place / file, caption)
-        for file, caption in words.items()
-        if (place / file).is_file()
-    ]
-
-
-def _cells(
-    result: Result, results: Sequence[Result], shown: Sequence[Column]
-) -> list[dict[str, Any] | None]:
-    cells: list[dict[str, Any] | None] = []
-    for column in shown:
-        metric = column.of(result)
-        cells.append(
-            None
-            if metric is None
-            else _cell(metric, len(results) > 1 and column.is_best(metric, results))
-            | {"raw": repr(column.distance(metric.value))}  # what the table is sorted by
-        )
-    return cells
-
-
-def _cell(metric: Metric, best: bool = False) -> dict[str, Any]:
-    return {
-        "raw": repr(metric.value),
-        "value": number(metric.value),
-        "interval": interval(metric),
-        "best": best,
-    }
-
-
 def _first_group(results: Sequence[Result], comparison: Comparison) -> list[str]:
     names = {result.model.name for result in results}
     return [one.model for one in comparison.groups[0] if one.model in names]
-
-
-def _gap(place: Place | None) -> str:
-    """Say how far a model is behind, for a tooltip."""
-    if place is None or place.to_best is None:
-        return ""
-    gap = place.to_best
-    text = f"{number(gap.value)} above the best"
-    if gap.low is not None and gap.high is not None:
-        text += f", 95 % interval {number(gap.low)} to {number(gap.high)}"
-    leader = place.to_leader
-    if leader is not None and leader.p is not None:
-        text += f"; the best of its group is not significantly better (p = {leader.p:.2g})"
-    return text
 
 
 def _systems(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None:
@@ -364,7 +238,7 @@ def _systems(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None:
             "name": result.model.name,
             "card": cards.page("models", result.model.name),
             "cells": [
-                _cell(metric) if (metric := result.systems[name].metrics.get("rmse")) else None
+                cell(metric) if (metric := result.systems[name].metrics.get("rmse")) else None
                 for name in names
             ],
         }
@@ -393,7 +267,7 @@ def _cost(results: Sequence[Result], cards: Cards) -> dict[str, Any] | None:
         for result in ranked(results)
     ]
     return {
-        "columns": shown,
+        "shown": [columns(results)[0], *shown],
         "rows": rows,
         "conditions": list(dict.fromkeys(filter(None, map(measured_with, results)))),
         "chart": cost_chart(ranked(results), cards),

@@ -12,8 +12,8 @@ from aptbench.evaluate.canvas import line_style, model_colour, new_figure, style
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
 from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.spectra.assignment import Assignment
+from aptbench.spectra.molar import molar_absorption
 from aptbench.spectra.power import PowerSpectrum
-from aptbench.units import AVOGADRO
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,11 +44,6 @@ FAMILY_TITLES: Final = {
 _BESIDE: Final[dict[str, Any]] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
 _HIGHEST: Final = 4000.0
 _MOST_CHANNELS: Final = 6
-
-
-def molar(trajectory: DenseTrajectory) -> float:
-    """Return the factor from n alpha in cm^-1 to molar absorption in km/mol per cm^-1."""
-    return trajectory.volume * 1e-24 * AVOGADRO * 1e-5
 
 
 def study_figure(study: SpectralStudy) -> Figure:
@@ -264,7 +259,7 @@ def main_channels(assignment: Assignment, family: str) -> dict[str, Array]:
 
 def _scale(trajectory: DenseTrajectory) -> tuple[float, str]:
     if trajectory.isolated:
-        return molar(trajectory), "km mol$^{-1}$ / cm$^{-1}$"
+        return molar_absorption(trajectory.volume), "km mol$^{-1}$ / cm$^{-1}$"
     return 1e-3, r"$n(\omega)\,\alpha(\omega)$ (10$^3$ cm$^{-1}$)"
 
 

@@ -11,6 +11,7 @@ from aptbench.evaluate.trajectory import DenseTrajectory
 from aptbench.spectra.assignment import Assignment
 from aptbench.spectra.band import Band
 from aptbench.spectra.channel_errors import FamilyError
+from aptbench.spectra.molar import molar_absorption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,10 +32,12 @@ def spectral_table(study: SpectralStudy) -> Table:
     scores = {(s.model, s.band, s.metric): s for s in study.scores}
     rows = list(dict.fromkeys((s.model, s.band) for s in study.scores))
     if not rows:
-        table = Table("model", "band", "integral / cm^-2", title=title)
+        factor, unit = integral_unit(study.trajectory.isolated, study.trajectory.volume)
+        table = Table("model", "band", f"integral / {unit}", title=title)
         for name in study.models:
             for place, ends in study.trajectory.places.items():
-                table.add_row(name, place, with_interval(*study.spectra.band_integral(name, ends)))
+                values = study.spectra.band_integral(name, ends)
+                table.add_row(name, place, with_interval(*(factor * x for x in values)))
         return table
     table = Table("model", "band", *(name.replace("_", " ") for name in columns), title=title)
     for model, place in rows:
@@ -44,6 +47,22 @@ def spectral_table(study: SpectralStudy) -> Table:
             cells.append("" if score is None else with_interval(score.value, score.low, score.high))
         table.add_row(model, place, *cells)
     return table
+
+
+def integral_unit(isolated: bool, volume: float) -> tuple[float, str]:
+    """Return a factor for integrals of the absorption in cm^-2, and the unit that they then have.
+
+    An isolated system has no volume, so its integrals are molar ones, per mole of the system.
+
+    >>> integral_unit(False, 1915.9)
+    (1e-06, '10^6 cm^-2')
+    >>> factor, unit = integral_unit(True, 1000.0)
+    >>> f"{factor * 1.79e6:.1f} {unit}"
+    '10.8 10^3 km/mol'
+    """
+    if isolated:
+        return 1e-3 * molar_absorption(volume), "10^3 km/mol"
+    return 1e-6, "10^6 cm^-2"
 
 
 def channel_table(model: str, assignment: Assignment, trajectory: DenseTrajectory) -> Table:

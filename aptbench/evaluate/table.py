@@ -42,11 +42,14 @@ class Column:
     heading : str
     unit : str
     explanation : str
-        One sentence for a tooltip.
+        One sentence that says what the number is.
     ideal : float
         Value of a perfect model; infinite where there is no limit.
     spectral : bool
         Whether it is a metric of the spectrum.
+    has_best : bool
+        Whether the value nearest to the ideal is the best one; not of a signed error of a sum, in
+        which errors of both signs cancel.
     """
 
     metric: str
@@ -55,6 +58,7 @@ class Column:
     explanation: str
     ideal: float = 0.0
     spectral: bool = False
+    has_best: bool = True
 
     def of(self, result: Result) -> Metric | None:
         """Return the metric of a result, None if it has none."""
@@ -74,7 +78,9 @@ class Column:
         return best is not None and abs(metric.value - best) <= ROUNDING
 
     def best(self, results: Iterable[Result]) -> float | None:
-        """Return the value nearest to the ideal, None if no result has one."""
+        """Return the value nearest to the ideal, None if no result has one or none is the best."""
+        if not self.has_best:
+            return None
         values = [metric.value for r in results if (metric := self.of(r)) is not None]
         return min(values, key=self.distance, default=None)
 
@@ -141,30 +147,46 @@ def assignment_columns(results: Iterable[Result]) -> list[Column]:
 
 
 def spectrum_columns(results: Iterable[Result]) -> list[Column]:
-    """Return the columns of the spectrum; none if no result has a spectrum with a reference."""
-    spectra = [result.spectrum for result in results if result.spectrum is not None]
-    metrics = {name: m.unit for spectrum in spectra for name, m in spectrum.metrics.items()}
+    """Return the columns of the spectrum; none if no result has a spectrum with a reference.
+
+    The first is what models are ranked by: the relative L1 norm where every frame is labelled, the
+    error of the current at the test labels elsewhere.
+    """
+    found = list(results)
+    spectra = [result.spectrum for result in found if result.spectrum is not None]
+    metrics = {name for spectrum in spectra for name in spectrum.metrics}
     places = [WHOLE, *dict.fromkeys(band for spectrum in spectra for band in spectrum.bands)]
-    wanted = [
-        (
-            f"current_error[{WHOLE}]",
-            "current error, stretch",
-            "rms error of dM/dt over the rms, of all frames of the stretch.",
-        ),
-        (
-            f"relative_l1[{WHOLE}]",
-            "relative L1",
-            "Area between the spectra over that of the reference.",
-        ),
-    ]
-    wanted += [
-        (f"band_integral_error[{place}]", place, "Relative error of the integral of the band.")
+    dense = f"relative_l1[{WHOLE}]" in metrics
+    shown = []
+    if dense:
+        words = "Area between the spectra over that of the reference."
+        shown.append(Column(f"relative_l1[{WHOLE}]", "relative L1", "", words, spectral=True))
+    elif metrics and any("current_error" in result.metrics for result in found):
+        words = "rms error of the current dM/dt at the test labels over its rms there."
+        shown.append(Column("current_error", "current error, test labels", "", words))
+    if f"current_error[{WHOLE}]" in metrics:
+        words = "rms error of dM/dt over its rms, of all frames of the segment"
+        shown.append(
+            Column(
+                f"current_error[{WHOLE}]",
+                f"current error, whole segment{'' if dense else ' (estimated)'}",
+                "",
+                f"{words}." if dense else f"{words}, as estimated from the labels of some.",
+                spectral=True,
+            )
+        )
+    words = "Relative error of the integral of the absorption over {}; errors of both signs cancel."
+    return shown + [
+        Column(
+            f"band_integral_error[{place}]",
+            f"integral, {place}",
+            "",
+            words.format("the whole grid" if place == WHOLE else f"the {place} band"),
+            spectral=True,
+            has_best=False,
+        )
         for place in places
-    ]
-    return [
-        Column(name, heading, "", explanation, spectral=True)
-        for name, heading, explanation in wanted
-        if name in metrics
+        if f"band_integral_error[{place}]" in metrics
     ]
 
 

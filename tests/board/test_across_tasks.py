@@ -9,7 +9,9 @@ import pytest
 
 from aptbench.board import build_site
 from aptbench.board.across_tasks import AcrossTasks
+from aptbench.data import open_dataset
 from aptbench.evaluate.result import Data, Metric, Model, Result, write_result
+from aptbench.tasks import load_task
 from aptbench.tasks.frozen import FrozenTask, freeze
 
 
@@ -49,7 +51,7 @@ def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None
         write_result(one, tmp_path / "results" / one.task_name / f"{one.model.name}.json")
     index = build_site(tmp_path / "results", tmp_path / "site").read_text()
     overview, across = index.split("<table")[1:3]
-    assert "temperature" not in overview
+    assert "<td>temperature</td>" not in overview
     assert "<td>–</td>" in across
     assert 'class="best">0.1000' in across
     facts = {"data": {}, "split_hash": "12345678", "test": {}, "metrics": {}, "protocol": "ir@1"}
@@ -61,7 +63,7 @@ def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None
     freeze(made, frozen)
     index = build_site(tmp_path / "results", tmp_path / "site", frozen=frozen).read_text()
     rows = index.split("<table")[1].split("<tr>")[2:]
-    assert [("temperature" in row, "<td>time</td>" in row) for row in rows] == [
+    assert [("<td>temperature</td>" in row, "<td>time</td>" in row) for row in rows] == [
         (True, False),
         (False, True),
     ]
@@ -71,6 +73,17 @@ def test_the_index_shows_them_and_what_a_test_differs_in(tmp_path: Path) -> None
     for path in (tmp_path / "results" / "made-up" / "cold").glob("*.json"):
         path.unlink()
     assert "Across tasks" not in build_site(tmp_path / "results", tmp_path / "site").read_text()
+
+
+def test_the_main_task_is_the_first_of_the_index(tmp_path: Path) -> None:
+    tasks = ("cold/iid@1", "water/iid@3", "water-clusters/iid@1", "water/from-cold@1")
+    for task in tasks:
+        one = result("a", task, 0.1)
+        write_result(one, tmp_path / "results" / one.task_name / "a.json")
+    index = build_site(tmp_path / "results", tmp_path / "site").read_text()
+    order = ["water-iid-3", "cold-iid-1", "water-clusters-iid-1", "water-from-cold-1"]
+    for table in index.split("<table")[1:3]:
+        assert re.findall(r'href="tasks/([^"]+)\.html"', table) == order
 
 
 def test_the_page_of_a_task_says_what_it_trains_on(
@@ -83,4 +96,16 @@ def test_the_page_of_a_task_says_what_it_trains_on(
     folder = build_site(tmp_path / "results", tmp_path / "site").parent / "tasks"
     known = (folder / "synthetic-water-iid-1.html").read_text()
     assert re.search(r"training: \d+ of synthetic-water, for validation", known)
-    assert "training:" not in (folder / "made-up-warm-1.html").read_text()
+    found = re.search(r"Measured temperature of the test: (\d+) K; of the training: (\d+) K", known)
+    assert found is not None
+    dataset, task = open_dataset("synthetic-water"), load_task("synthetic-water/iid@1")
+    for part, kelvin in (("test", found[1]), ("train", found[2])):
+        ((system, labels),) = task.labels_of(part).items()
+        frames = dataset.label_frames(system)[list(labels)]
+        warmth = dataset.trajectory(system).temperatures[frames.min() : frames.max() + 1]
+        assert abs(warmth.mean() - int(kelvin)) <= 0.5
+    index = (folder.parent / "index.html").read_text()
+    assert f"<td>{found[2]} K / {found[1]} K</td>" in index
+    unknown = (folder / "made-up-warm-1.html").read_text()
+    assert "training:" not in unknown
+    assert "Measured temperature" not in unknown

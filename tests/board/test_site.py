@@ -131,14 +131,12 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     for text in (page, index.read_text()):
         assert "http" not in text.replace("http://www.w3.org/2000/svg", ""), "but for a namespace"
     links = re.findall(r'href="([^"#]+)"', index.read_text())
-    assert set(links) == {"tasks/synthetic-iid-1.html", "results.json"}
+    assert set(links) == {"tasks/synthetic-iid-1.html", "results.json", "guides/glossary.html"}
     assert set(re.findall(r'href="([^"#]+)"', page)) == {"../models/a.html", "../index.html"}
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
-    link = next(x for x in re.findall(r'href="([^"]+)"', card_page) if "splits" in x)
-    moved = (index.parent / "models" / link).resolve()
-    assert moved == (tmp_path / "docs" / "splits.md").resolve()
+    assert "Splits, <a" in card_page, "a document that the site does not have is not linked"
     assert 'href="https://example.org/a"' in card_page
     assert 'href="javascript' not in card_page
     assert "<td>1</td>" in card_page
@@ -197,19 +195,32 @@ def test_spectrum_and_assignment_have_tables_of_their_own(results: Path, tmp_pat
     for name, current in (("a", 0.21), ("b", 0.01)):
         mine = errors | {"current_error[all]": Metric(value=current, unit="1")}
         changed = spectrum.model_copy(update={"metrics": mine})
-        entry = result(name, {"a": 0.01, "b": 0.05}[name], spectrum=changed)
+        error, labels = {"a": (0.01, 0.3), "b": (0.05, 0.05)}[name]
+        entry = result(name, error, labels, spectrum=changed)
         entry = entry.model_copy(update={"metrics": entry.metrics | modes})
         write_result(entry, kept / f"{name}.json")
+    write_result(result("c", 0.02, 0.7), kept / "c.json")
     (tmp_path / "models" / "a").mkdir(parents=True)
     (tmp_path / "models" / "a" / "card.md").write_text("# A\n")
     index = build_site(results, tmp_path / "site", models=tmp_path / "models")
     page = task_page(index).read_text()
     assert rows(page, 1) == ["a", "b"]  # c has no modes
-    assert rows(page, 2) == ["b", "a"]  # by the error of the current
+    assert rows(page, 2) == ["b", "a", "c"]  # by the error of the current at the labels
     for text in ("7 RPBE labels, with a (frozen)", "bend 1500 to 1800", "-0.1000 to 0.0100"):
         assert text in page
+    assert "Ordered by the current error at the test labels." in page
+    assert "300 K as measured" in page
+    table = page.split('aria-label="Errors of the spectrum')[1].split("</table>")[0]
+    heads = re.findall(r"<button[^>]*>([^<]+)</button>", table)
+    assert heads[1:4] == [
+        "current error, test labels",
+        "current error, whole segment (estimated)",
+        "integral, all",
+    ]
+    best = re.findall(r'class="best">([^<]+)<', table)
+    assert best == ["0.0500", "0.0100"], "of the two current errors, none of an integral"
     card = (index.parent / "models" / "a.html").read_text()
-    for text in ("assignment, bend", "spectrum, bend", "0.4000"):
+    for text in ("assignment, bend", "spectrum, integral, bend", "0.4000"):
         assert text in card
 
 
@@ -254,9 +265,18 @@ def test_spectra_have_groups_where_they_were_compared(results: Path, tmp_path: P
     assert groups(page) == ["1", "2"]
     assert "0.1000 above the best, 95 % interval 0.0500 to 0.2000" in page
     assert "the same resampled blocks of time" in page
+    assert page.count("anked by the relative L1 distance of the spectra") == 2
+    sparse = comparison.model_copy(update={"metric": "current_error"})
+    write_comparison(sparse, tmp_path / "comparisons")
+    page = task_page(build_site(results, tmp_path / "s1", **folders)).read_text()
+    assert page.count("anked by the current error at the test labels") == 2
     write_comparison(comparison.model_copy(update={"places": places[:1]}), tmp_path / "comparisons")
     page = task_page(build_site(results, tmp_path / "s2", **folders)).read_text()
     assert groups(page) == []  # a model was not compared
+    alone = result("a", 0.01)  # without a spectrum, and so not in this comparison
+    write_result(alone, results / "synthetic" / "iid" / "a.json")
+    page = task_page(build_site(results, tmp_path / "s3", **folders)).read_text()
+    assert groups(page) == ["1"]
 
 
 def test_results_without_cost_have_no_table_of_it(tmp_path: Path) -> None:

@@ -94,20 +94,5 @@ def test_pages_list_snapshots_and_say_whether_rows_have_changed(board: Path) -> 
     assert "Rows have changed since" in index.read_text()
 
 
-def test_guides_and_published_frames_have_pages(board: Path) -> None:
-    (board / "docs").mkdir()
-    (board / "docs" / "submitting.md").write_text("# Submitting\n\nHow to.\n")
-    (board / "docs" / "published-water.md").write_text(
-        "# Published\n\n|model|error|\n|-|-|\n|`m`|0.01|\n\n[engines](engines.md)\n"
-    )
-    index = build_site(board / "results", board / "site", docs=board / "docs")
-    for name in ("published-water", "submitting"):
-        assert f'href="guides/{name}.html"' in index.read_text()
-    assert "statistics.html" not in index.read_text()
-    page = (index.parent / "guides" / "published-water.html").read_text()
-    assert "<td>0.01</td>" in page
-    assert 'href="../../docs/engines.md"' in page
-
-
 def test_the_snapshots_of_this_repository_are_whole() -> None:
     assert archived_snapshots(Path(__file__).parents[2] / "leaderboard" / "snapshots")

@@ -8,8 +8,23 @@ import pytest
 from rich.console import Console
 
 from aptbench.evaluate.cost_table import cost_columns
-from aptbench.evaluate.result import Cost, Data, Inference, Metric, Model, Result, Training
-from aptbench.evaluate.table import columns, terminal_tables, uncertainty_columns
+from aptbench.evaluate.result import (
+    Band,
+    Cost,
+    Data,
+    Inference,
+    Metric,
+    Model,
+    Result,
+    SpectrumSummary,
+    Training,
+)
+from aptbench.evaluate.table import (
+    columns,
+    spectrum_columns,
+    terminal_tables,
+    uncertainty_columns,
+)
 
 
 def result(name: str, rmse: float, **metrics: float) -> Result:
@@ -95,3 +110,30 @@ def test_many_models_fit_into_a_terminal(width: int) -> None:
         rows = [line for line in shown.splitlines() if line.startswith(name)]
         assert len(rows) == 3, "errors, uncertainty and cost, each on one line"
     assert "0.0090–0.0110" in shown
+
+
+def test_signed_integrals_have_no_best_and_the_ranked_number_is_first() -> None:
+    def with_spectrum(name: str, integral: float, current: float, dense: bool) -> Result:
+        errors = {"current_error[all]": current, "band_integral_error[bend]": integral}
+        errors |= {"relative_l1[all]": 0.5} if dense else {}
+        spectrum = SpectrumSummary(
+            protocol="ir@1",
+            frames=9,
+            time_step_fs=2.0,
+            temperature_kelvin=300.0,
+            bands={"bend": Band(low=1500.0, high=1800.0, integral=1.0)},
+            metrics={key: Metric(value=value, unit="1") for key, value in errors.items()},
+        )
+        found = result(name, 0.1, current_error=current)
+        return found.model_copy(update={"spectrum": spectrum})
+
+    for dense, first, second in (
+        (False, "current error, test labels", "current error, whole segment (estimated)"),
+        (True, "relative L1", "current error, whole segment"),
+    ):
+        both = [with_spectrum("a", -0.001, 0.4, dense), with_spectrum("b", 0.2, 0.03, dense)]
+        shown = spectrum_columns(both)
+        assert [c.heading for c in shown] == [first, second, "integral, bend"]
+        assert shown[1].best(both) == 0.03
+        assert shown[2].best(both) is None
+        assert not any(shown[2].is_best(shown[2].of(one), both) for one in both)
