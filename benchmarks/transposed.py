@@ -1,7 +1,7 @@
 """What swapping `pol` and `disp` does to the current of every shipped data set.
 
-The silent mistake of the field: at every label the current is computed with the tensors as they are
-and with transposed ones. Writes ``benchmarks/results/transposed.json``; `aptbench refresh` makes the
+The silent mistake of the field: at every label the current is computed with the tensors as they
+are and with transposed ones. Writes ``benchmarks/results/transposed.json``; `aptbench refresh` makes the
 table of docs/data-format.md.
 
     python benchmarks/transposed.py
@@ -20,7 +20,7 @@ from aptbench.spectra import current
 
 RESULTS = Path(__file__).parent / "results" / "transposed.json"
 MOST_LABELS = 200
-"""Of a system, evenly spaced: enough for the standard error of a data set labelled at every frame."""
+"""Of a system, evenly spaced: enough for a standard error where every frame is labelled."""
 
 
 def main() -> None:

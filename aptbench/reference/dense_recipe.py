@@ -57,7 +57,8 @@ class Dynamics(BaseModel):
     @property
     def times(self) -> Array:
         """Times of the stored frames in fs, shape (frame,)."""
-        return np.arange(round(1000 * self.length_ps / self.spacing) + 1) * self.spacing
+        n_frames = round(1000 * self.length_ps / self.spacing) + 1
+        return np.arange(n_frames, dtype=np.float64) * self.spacing
 
     @model_validator(mode="after")
     def _check_spacing(self) -> Dynamics:

@@ -44,9 +44,10 @@ RULE: Final = (
     "Root-mean-square error of a tensor component. For each of SCF threshold, grid and field step "
     "the largest change that one tighter setting makes (a changed field step as it is; where it "
     "takes other iterations, and moves no more than twice what the SCF threshold does, it tells of "
-    "the SCF threshold, and the larger of the two counts; a shift of all atoms over the root of two, because both labels have "
-    "the noise of the grid; a looser setting only where there is no other, as an upper bound); the "
-    "three in quadrature. Basis, potential and functional are systematic and are not in it."
+    "the SCF threshold, and the larger of the two counts; a shift of all atoms over the root of "
+    "two, because both labels have the noise of the grid; a looser setting only where there is no "
+    "other, as an upper bound); the three in quadrature. Basis, potential and functional are "
+    "systematic and are not in it."
 )
 """The rule of `label_noise`, to be printed with its figures."""
 
