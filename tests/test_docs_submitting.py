@@ -64,9 +64,13 @@ def test_the_workflow_runs_the_base_branch_and_reads_only(name: str) -> None:
     assert list(events) == ["pull_request"]
     assert "secrets" not in text
     (job,) = workflow["jobs"].values()
-    checkout = next(s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout"))
-    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
-    assert checkout["with"]["persist-credentials"] is False
+    assert "permissions" not in job  # it would replace that of the workflow
+    used = [step for step in job["steps"] if "uses" in step]
+    assert [step["uses"] for step in used] == ["actions/checkout@v4", "actions/setup-python@v5"]
+    checkout = used[0]["with"]
+    assert checkout["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert checkout["persist-credentials"] is False
+    assert set(checkout) == {"ref", "fetch-depth", "persist-credentials"}  # no other repository
     # what a stranger can choose never becomes part of a script
     for step in job["steps"]:
         assert "${{" not in step.get("run", "")

@@ -9,6 +9,7 @@ from typing import Any
 
 from aptbench.board.generated import markdown_table
 from aptbench.tasks.duplicate_audit import DuplicateAudit
+from aptbench.tasks.independent_audit import IndependentAudit
 from aptbench.tasks.leakage import LeakageAudit, Record, read_record
 from aptbench.tasks.transfer_audit import TransferAudit
 
@@ -36,7 +37,10 @@ def audit_table(audits: Path | Sequence[Path | Record]) -> str:
     records = [read_audit(one) if isinstance(one, Path) else one for one in given]
     splits = [one for one in records if isinstance(one, LeakageAudit)]
     transfers = [one for one in records if isinstance(one, TransferAudit)]
+    drawn = [one for one in records if isinstance(one, IndependentAudit)]
     parts = []
+    if drawn:
+        parts.append(_independent(drawn))
     if splits:
         parts += [_splits(splits), _memory(splits)]
     if splits or transfers:
@@ -55,6 +59,7 @@ def read_audit(path: Path) -> Record:
     """
     kinds: dict[Any, type[Record]] = {
         "duplicates@1": DuplicateAudit,
+        "independent@1": IndependentAudit,
         "transfer-audit@1": TransferAudit,
     }
     try:
@@ -79,6 +84,31 @@ def _splits(audits: Sequence[LeakageAudit]) -> str:
     ]
     head = ["task", "gap (promised) / fs", "test to training / fs", "copies", "near copies"]
     return markdown_table([*head, "unused labels"], rows)
+
+
+def _independent(audits: Sequence[IndependentAudit]) -> str:
+    """Return audits of frames without times as Markdown, a row an element."""
+    rows = [
+        (
+            f"`{one.task}`",
+            element.element,
+            f"{element.test_to_train:.3f}",
+            "–" if element.train_to_train is None else f"{element.train_to_train:.3f}",
+            "–" if element.ratio is None else f"{element.ratio:.2f}",
+            len(one.duplicates),
+            one.near_duplicates,
+            one.unused,
+        )
+        for one in audits
+        for element in one.environments
+    ]
+    head = ["task", "element", "test to training", "training to training", "ratio", "copies"]
+    names = ", ".join(f"`{one.task}`" for one in audits)
+    return (
+        f"No time separates test and training of {names}: the frames were drawn at random. How new "
+        "a test frame is, say its environments alone.\n\n"
+        + markdown_table([*head, "near copies", "unused labels"], rows)
+    )
 
 
 def _memory(audits: Sequence[LeakageAudit]) -> str:

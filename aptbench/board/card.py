@@ -247,9 +247,13 @@ def _splits(dataset: Dataset, paths: list[Path]) -> str:
     rows = []
     for path in paths:
         split = json.loads(path.read_text())
-        frames, times = dataset.label_frames(split["system"]), dataset.times(split["system"])
+        timed = dataset.has_times(split["system"])
+        at = dataset.label_frames(split["system"])
+        times = dataset.times(split["system"])[at] / 1000 if timed else np.zeros(0)
         for part in ("train", "validation", "test"):
-            at = times[frames[split[part]]] / 1000
-            span = f"{at.min():.2f} to {at.max():.2f}" if len(at) else "–"
-            rows.append((f"`{dataset.name}/{path.stem}`", part, len(at), span))
+            chosen = split[part]
+            span = "–"
+            if timed and chosen:
+                span = f"{times[chosen].min():.2f} to {times[chosen].max():.2f}"
+            rows.append((f"`{dataset.name}/{path.stem}`", part, len(chosen), span))
     return markdown_table(["task", "part", "labels", "times / ps"], rows)

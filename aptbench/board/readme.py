@@ -13,6 +13,7 @@ from aptbench.board.result_tables import result_blocks, spectra_table
 from aptbench.evaluate.archive import archived_results
 from aptbench.evaluate.comparison import Comparison, comparison_of
 from aptbench.evaluate.result import Result
+from aptbench.evaluate.spectral_comparison import DENSE_METRIC
 from aptbench.evaluate.table import number
 
 SHOWN: Final = "water/iid"
@@ -75,11 +76,12 @@ def _winners(project: Path, results: list[Result]) -> str:
         )
     if not rows:
         return "Not compared yet: `aptbench compare --write`."
-    head = ["task", "best", "RMSE / e", "next, significantly worse", "best spectrum"]
+    head = ["task", "best", "RMSE / e", "next, significantly worse", "best current"]
     return markdown_table([*head, "best trivial / e", "noise / e"], rows, numbers=False)
 
 
 def _best_spectrum(found: Comparison | None) -> str:
     if found is None:
         return "–"
-    return ", ".join(f"`{place.model}`" for place in found.groups[0])
+    names = ", ".join(f"`{place.model}`" for place in found.groups[0])
+    return f"{names} (by spectrum)" if found.metric == DENSE_METRIC else names

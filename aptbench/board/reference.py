@@ -139,7 +139,8 @@ def _tasks() -> str:
     for name in available_tasks():
         task = load_task(name)
         sizes = (sum(one.n_labels for one in task.parts[p]) for p in ("train", "validation"))
-        axis = getattr(task.split, "axis", "within one trajectory")
+        alone = "independent frames" if getattr(task.split, "independent", False) else ""
+        axis = getattr(task.split, "axis", alone or "within one trajectory")
         rows.append((f"`{task.identity}`", axis, ", ".join(task.systems), *sizes, task.n_test))
     head = ["task", "from training to test", "systems of the test", "train", "validation", "test"]
     return markdown_table(head, rows, numbers=False)

@@ -127,12 +127,25 @@ def convert_source(
     ] = None,
     trajectory: Annotated[
         Path | None,
+        typer.Option(help="File of the trajectory that the labels are of, with its positions."),
+    ] = None,
+    trajectory_format: Annotated[
+        str,
         typer.Option(
-            help="Positions of the trajectory that the labels are of (PROJECT-pos-1.xyz)."
+            help="Of the trajectory: cp2k (PROJECT-pos-1.xyz), extxyz, or what ase reads."
         ),
+    ] = "cp2k",
+    time_step: Annotated[
+        float | None,
+        typer.Option(help="Between two frames of the trajectory in fs; cp2k files state it."),
+    ] = None,
+    time_unit: Annotated[
+        str | None,
+        typer.Option(help=f"Unit of times in an extxyz trajectory: {', '.join(UNITS['time'])}."),
     ] = None,
     velocities: Annotated[
-        Path | None, typer.Option(help="Velocities of that trajectory (PROJECT-vel-1.xyz).")
+        Path | None,
+        typer.Option(help="Velocities of a cp2k trajectory (PROJECT-vel-1.xyz)."),
     ] = None,
     atoms_per_molecule: Annotated[
         int | None,
@@ -162,8 +175,10 @@ def convert_source(
     """
     from aptbench.data.conversion import convert, read_source, with_trajectory
 
-    if velocities is not None and trajectory is None:
-        raise InputError("Velocities are of a trajectory.", do="give its positions: --trajectory")
+    if trajectory is None and (velocities, time_step, time_unit) != (None, None, None):
+        raise InputError(
+            "Velocities and times are of a trajectory.", do="give its positions: --trajectory"
+        )
 
     read = read_source(
         source,
@@ -179,7 +194,15 @@ def convert_source(
         field=field,
     )
     if trajectory is not None:
-        read = with_trajectory(read, trajectory, velocities, velocity_unit=velocity_unit)
+        read = with_trajectory(
+            read,
+            trajectory,
+            velocities,
+            format=trajectory_format,
+            time_step=time_step,
+            time_unit=time_unit,
+            velocity_unit=velocity_unit,
+        )
     stem = target.name.removesuffix(".zarr")
     attrs = {
         "name": name or stem,

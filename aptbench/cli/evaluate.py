@@ -91,6 +91,8 @@ def run(
     """
     from aptbench.data import open_dataset, root
     from aptbench.evaluate import evaluate_model, write_report
+    from aptbench.evaluate.archive import refuse_without_current
+    from aptbench.evaluate.model_names import distinct_names
     from aptbench.models import available_models
     from aptbench.models.allocator import keep_freed_memory
     from aptbench.tasks import TransferSplit, load_task
@@ -102,27 +104,39 @@ def run(
     dataset = open_dataset(chosen_task.dataset)
     if not model and isinstance(chosen_task.split, TransferSplit):
         names = _able(names, chosen_task, dataset)
+    own = list(distinct_names(names).values())
     _check_training(names, chosen_task, dataset)
     folder = out or root() / "reports" / chosen_task.name.replace("/", "-")
     folder.mkdir(parents=True, exist_ok=True)  # a wrong one is told before all is computed
     spectral, reason = _spectrum(dataset, chosen_task) if spectrum else (None, None)
+    if archive is not None and spectral is None:
+        for one in own:
+            refuse_without_current(archive, chosen_task.name, one)
     kept = root() / "reports" / ".cache" if cache else None
-    with cluster(workers, scheduler) as client, _progress_bar() as bar:
-        evaluations = [
-            evaluate_model(
-                chosen_task,
-                dataset,
-                name,
-                spectrum=spectral,
-                archive=None if fresh else root() / "leaderboard" / "results",
-                patience=math.inf if patience is None else patience,
-                cache=kept,
-                cost=cost,
-                client=client,
-                progress=bar(Path(name).name),
-            )
-            for name in names
-        ]
+    evaluations: list[Evaluation] = []
+    try:
+        with cluster(workers, scheduler) as client, _progress_bar() as bar:
+            for name in names:
+                evaluation = evaluate_model(
+                    chosen_task,
+                    dataset,
+                    name,
+                    spectrum=spectral,
+                    archive=None if fresh else root() / "leaderboard" / "results",
+                    patience=math.inf if patience is None else patience,
+                    cache=kept,
+                    cost=cost,
+                    client=client,
+                    progress=bar(Path(name).name),
+                )
+                evaluations.append(evaluation)
+                _archive(evaluation, archive)
+    except BaseException:  # an interrupt too: what is done took its time
+        if evaluations:
+            _note(f"Finished: {', '.join(e.result.model.name for e in evaluations)}.")
+            _show(chosen_task, evaluations, as_json)
+        raise
+    _show(chosen_task, evaluations, as_json)
     currents = _currents(evaluations)
     report = write_report(
         chosen_task,
@@ -132,12 +146,13 @@ def run(
         study=spectral.study(currents) if spectral is not None and currents else None,
         no_spectrum=reason or "it was switched off (--no-spectrum).",
     )
-    _finish(chosen_task, evaluations, archive, as_json)
     if reason:
         _note(f"No spectrum: {reason}")
     slow = [e.result.model.name for e in evaluations if spectral is not None and e.current is None]
     if slow:
         _note(f"No spectrum of {', '.join(slow)}: more than --patience {patience:g} s.")
+    if spectral is not None and spectral.trajectory.no_molecules:
+        _note(f"No assignment: {spectral.trajectory.no_molecules}")
     _note(f"Report: {report}")
 
 
@@ -163,12 +178,16 @@ def evaluate(
     """
     from aptbench.data import open_dataset
     from aptbench.evaluate import evaluate_file, write_report
+    from aptbench.evaluate.archive import refuse_without_current
     from aptbench.tasks import load_task
 
     chosen_task = load_task(task)
+    if archive is not None:
+        refuse_without_current(archive, chosen_task.name, name or predictions.stem)
     dataset = open_dataset(chosen_task.dataset)
     evaluation = evaluate_file(chosen_task, dataset, predictions, name=name)
-    _finish(chosen_task, [evaluation], archive, as_json)
+    _archive(evaluation, archive)
+    _show(chosen_task, [evaluation], as_json)
     if out is not None:
         report = write_report(
             chosen_task,
@@ -256,14 +275,14 @@ def _currents(evaluations: Sequence[Evaluation]) -> dict[str, Any]:
     return {e.result.model.name: e.current.current for e in evaluations if e.current is not None}
 
 
-def _finish(
-    task: Task, evaluations: Sequence[Evaluation], archive: Path | None, as_json: bool
-) -> None:
+def _archive(evaluation: Evaluation, folder: Path | None) -> None:
     from aptbench.evaluate.archive import archive_evaluation
 
-    if archive is not None:
-        for evaluation in evaluations:
-            _note(f"Archived: {archive_evaluation(evaluation, archive)}")
+    if folder is not None:
+        _note(f"Archived: {archive_evaluation(evaluation, folder)}")
+
+
+def _show(task: Task, evaluations: Sequence[Evaluation], as_json: bool) -> None:
     results = [evaluation.result for evaluation in evaluations]
     if as_json:
         typer.echo(json.dumps([r.model_dump(mode="json") for r in results], indent=2))

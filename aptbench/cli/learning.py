@@ -27,7 +27,11 @@ def learn(
     ] = None,
     labels: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="A budget of training labels; may be repeated. 1, 2, 4, ... all."),
+        typer.Option(
+            min=1,
+            help="A budget of training labels; may be repeated. Those of the split file if left "
+            "out, else 1, 2, 4, ... all.",
+        ),
     ] = None,
     repeats: Annotated[
         int, typer.Option(min=1, help="Trainings of a model that depends on a seed.")
@@ -78,11 +82,12 @@ def learn(
     folder = out or root() / "reports" / f"learning-{name}"
     folder.mkdir(parents=True, exist_ok=True)  # a wrong one is told before all is computed
     most = len(definition.train if chosen is None else chosen.labels)
+    own = [n for n in definition.within.budgets if n <= most]  # a selection may be shorter
     curve = measure_learning_curve(
         definition,
         open_dataset(definition.dataset),
         list(dict.fromkeys(model or available_models())),
-        labels or default_budgets(most),
+        labels or own or default_budgets(most),
         repeats=repeats,
         selection=chosen,
         committee=committee,
@@ -121,8 +126,10 @@ def select(
     definition = load_task(task)
     dataset = open_dataset(definition.dataset)
     check_split(definition.within, dataset)
-    at = dataset.label_frames(definition.system)[list(definition.train)]
-    frames, times = dataset.trajectory(definition.system)[at], dataset.times(definition.system)[at]
+    system = definition.system
+    at = dataset.label_frames(system)[list(definition.train)]
+    frames = dataset.trajectory(system)[at]
+    times = dataset.times(system)[at] if dataset.has_times(system) else None
     found = order(definition, frames, times, method, seed=seed)
     name = f"selection-{definition.name.replace('/', '-')}-{found.name}.json"
     path = write_selection(found, out or root() / "reports" / name)

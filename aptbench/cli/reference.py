@@ -13,7 +13,8 @@ from aptbench.cli.panels import REFERENCE
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from aptbench.data import Dataset
+    from aptbench.data import Dataset, SystemData
+    from aptbench.reference.recipe import Recipe
 
 TRAJECTORY = "trajectory.zarr"
 """The store, beside the recipe, that holds the sampled trajectory."""
@@ -38,51 +39,90 @@ def sample(
     work: Work = None,
     ranks: Ranks = 1,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="From the first stage, whatever was sampled before.")
+        bool,
+        typer.Option(
+            "--fresh", help="From the first stage, or from the files, whatever is there already."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Sample the dense trajectory of a data set; goes on where it stopped.
+    """Make the dense trajectory of a data set: run it, or import one that is there.
 
-    A trajectory that is there already, beside the recipe, is kept, and stages that the recipe has
-    beyond it go on from its last frame.
+    With a section 'sample' of the recipe, dynamics are run, and go on where they stopped: a
+    trajectory that is there already, beside the recipe, is kept, and stages that the recipe has
+    beyond it go on from its last frame. With a section 'trajectory', the files that it names are
+    checked and imported.
+
+    Example: aptbench sample datasets/mine/recipe.yaml
     """
-    from aptbench.data import open_dataset, write_dataset
+    from aptbench.data import write_dataset
+    from aptbench.reference.recipe import Recipe
+
+    settings = Recipe.read(recipe)
+    target = recipe.parent / TRAJECTORY
+    kept = target if target.exists() and not fresh else None
+    if settings.trajectory is None:
+        data = _run(settings, recipe.parent, work or Path("raw") / settings.name, ranks, kept)
+    else:
+        data = _imported(settings, recipe.parent, kept)
+    attrs = {**settings.attrs, "title": f"{settings.title}: trajectory without labels"}
+    write_dataset(target, {settings.system: data}, attrs, overwrite=True)
+    assert data.times is not None
+    result: dict[str, object] = {
+        "store": str(target),
+        "frames": len(data.frames),
+        "last_time_fs": float(data.times[-1]),
+    }
+    if settings.trajectory is not None:
+        from aptbench.reference.own_trajectory import missing_for_spectra
+
+        reason = missing_for_spectra(data.times, data.frames)
+        result |= {"velocities": data.frames.velocities is not None, "no_spectrum": reason}
+        if reason:
+            typer.echo(f"No spectrum can be made of this trajectory: {reason}.", err=True)
+    text = f"{target}: {len(data.frames)} frames, {data.times[-1]:g} fs"
+    typer.echo(json.dumps(result) if as_json else text)
+
+
+def _run(settings: Recipe, folder: Path, work: Path, ranks: int, kept: Path | None) -> SystemData:
+    """Run the stages of a recipe that a kept trajectory does not hold."""
+    from aptbench.data import open_dataset
     from aptbench.reference.engine import Cp2k
-    from aptbench.reference.recipe import COMMITTEE, Recipe
+    from aptbench.reference.recipe import COMMITTEE
     from aptbench.reference.sample import expect_sampled_with, sampler_version, trajectory_data
     from aptbench.reference.sample import sample as run_sample
     from aptbench.reference.start import read_start
 
-    settings = Recipe.read(recipe)
-    folder = work or Path("raw") / settings.name
-    target = recipe.parent / TRAJECTORY
-    kept = target.exists() and not fresh
+    plan = settings.sampling
     stored = None
-    if kept:
-        store = open_dataset(target)
-        expect_sampled_with(settings.sample, store.system_attrs(settings.system))
+    if kept is not None:
+        store = open_dataset(kept)
+        expect_sampled_with(plan, store.system_attrs(settings.system))
         stored = store.trajectory(settings.system)
     with progress_bar() as bar:
-        tasks = {
-            stage.name: bar.add_task(stage.name, total=stage.steps)
-            for stage in settings.sample.stages
-        }
-        engine = Cp2k(ranks=ranks) if settings.sample.potential == COMMITTEE else None
+        tasks = {stage.name: bar.add_task(stage.name, total=stage.steps) for stage in plan.stages}
+        engine = Cp2k(ranks=ranks) if plan.potential == COMMITTEE else None
         times, frames = run_sample(
             settings,
-            read_start(recipe.parent / settings.sample.start, settings.sample),
-            folder,
+            read_start(folder / plan.start, plan),
+            work,
             engine,
             lambda stage, done, _: bar.update(tasks[stage], completed=done),
             stored,
         )
-    data = trajectory_data(settings, times, frames, sampler_version(settings.sample, engine))
-    attrs = {**settings.attrs, "title": f"{settings.title}: trajectory without labels"}
-    write_dataset(target, {settings.system: data}, attrs, overwrite=True)
-    result = {"store": str(target), "frames": len(frames), "last_time_fs": float(times[-1])}
-    text = f"{target}: {len(frames)} frames, {times[-1]:g} fs"
-    typer.echo(json.dumps(result) if as_json else text)
+    return trajectory_data(settings, times, frames, sampler_version(plan, engine))
+
+
+def _imported(settings: Recipe, folder: Path, kept: Path | None) -> SystemData:
+    """Import the files that a recipe names, unless they are imported already."""
+    from aptbench.data import open_dataset
+
+    assert settings.trajectory is not None
+    if kept is None:
+        return settings.trajectory.system_data(folder)
+    store = open_dataset(kept)
+    settings.trajectory.expect_imported(folder, store.system_attrs(settings.system))
+    return store.system_data(settings.system)
 
 
 def label(

@@ -35,11 +35,12 @@ def refresh(
         for card in sorted(project.glob("datasets/*/card.md"))
         if refresh_file(card, card_blocks(card.parent), check=check)
     ]
-    of_documents = document_blocks(project)
+    of_documents, of_code = document_blocks(project), reference_blocks(build_app)
     pages = {
         project / "README.md": readme_blocks(project),
         **dict.fromkeys(_documents(project), of_documents),
-        project / "docs" / "reference.md": reference_blocks(build_app),
+        project / "docs" / "reference.md": of_code,
+        project / "docs" / "labelling.md": of_code,
     }
     drifted += [
         page

@@ -34,7 +34,7 @@ def selections(
     """Show which orders of labelling lead to the least error with a fixed model.
 
     The entries are the files in leaderboard/selections/TASK/entries. Exit code 1 if --check finds
-    another score than the archived one.
+    another score than the archived one, or one of an entry that is no more; --write removes it.
 
     Example: aptbench selections molecules/water-8-pool --selection mine.json
     """
@@ -80,6 +80,12 @@ def selections(
                 scored[name] = track.score(definition, dataset, one)
                 bar.advance(row)
     found = Standings(track, scored if write or check else {**archived.curves, **scored})
+    left_over = sorted(set(archived.curves) - set(wanted)) if write or check else []
+    for name in left_over:
+        path = folder / SCORES / f"{name}.json"
+        if write:
+            path.unlink()
+        typer.echo(f"{'Removed' if write else 'Archived'} without an entry: {path}", err=True)
     if not found.curves:
         raise InputError(
             f"The track of {definition.identity} has no scores yet.",
@@ -102,4 +108,4 @@ def selections(
         return
     for name in other:
         typer.echo(f"Not as archived: {name}", err=True)
-    raise typer.Exit(1 if other else 0)
+    raise typer.Exit(1 if other or left_over else 0)

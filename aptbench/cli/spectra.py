@@ -14,10 +14,11 @@ from aptbench.cli.panels import SPECTRA
 from aptbench.cli.progress import progress_bar
 
 if TYPE_CHECKING:
+    from aptbench.evaluate.fitted_labels import FittedLabels
     from aptbench.evaluate.prediction_run import NamedModel, PredictedTensors
+    from aptbench.evaluate.reference_currents import ReferenceCurrents
     from aptbench.evaluate.spectral_source import SpectralSource
     from aptbench.spectra import SpectralProtocol
-    from aptbench.tasks import Split
 
 Source = Annotated[
     str,
@@ -72,7 +73,7 @@ def spectrum(
         bool,
         typer.Option(
             "--all-labels",
-            help="Correct with training labels too: only for models that were not fitted to them.",
+            help="Correct with training labels of tasks too; never with those that a model names.",
         ),
     ] = False,
     power: Annotated[
@@ -97,7 +98,8 @@ def spectrum(
     """Write the infrared spectrum of a trajectory, with intervals, errors and corrections.
 
     Where every frame is labelled, models are compared with the reference spectrum. Where some are,
-    the reference spectrum is estimated from the models and the labels they were not fitted to.
+    the reference spectrum is estimated from the models and the labels they were not fitted to. A
+    model that was trained on a test label of a task is refused there.
 
     Example: aptbench spectrum water --model point-charges --model e3nn-reference
     """
@@ -109,10 +111,13 @@ def spectrum(
         source, system, protocol, quantum_correction, band, time_step, velocity_unit, velocities,
         cell, temperature, volume,
     )  # fmt: skip
+    models = _models(opened, model or [])
+    fitted = opened.fitted(models.values(), all_labels=all_labels)
     folder = _folder(out, f"spectrum-{opened.name}")
-    reference = opened.reference(() if all_labels else _splits(opened))
+    reference = opened.reference(fitted.labels)
+    _say_fitted(fitted, reference)
     currents = {}
-    with _tensors(opened, model or [], cache) as predicted:
+    with _tensors(opened, models, cache) as predicted:
         for name, tensors in predicted.items():
             currents[name] = predict_currents(tensors, opened.trajectory.frames).values
     study = spectral_study(
@@ -184,9 +189,10 @@ def assign(
     if not model and not labels:
         raise InputError("There is nothing to assign.", do="name a model with --model, or --labels")
     trajectory = opened.trajectory
+    models = _models(opened, model or [])
     folder = _folder(out, f"assign-{opened.name}")
     assignments = {}
-    with _tensors(opened, model or [], cache) as predicted:
+    with _tensors(opened, models, cache) as predicted:
         sources: dict[str, Any] = dict(predicted)
         if labels:
             sources[REFERENCE] = opened.dense_labels()
@@ -298,26 +304,50 @@ def _numbers(option: str, text: str | None, length: int | None = None) -> list[f
     return values
 
 
-def _splits(opened: SpectralSource) -> tuple[Split, ...]:
-    """Return the splits of the data set of a source, if it is in the catalog."""
-    from aptbench.tasks import available_splits, load_task
+def _models(opened: SpectralSource, names: list[str]) -> dict[str, NamedModel]:
+    """Load models, each by what it was called; refuse those that have seen the test of a task."""
+    from aptbench.evaluate.model_names import distinct_names
+    from aptbench.models import load_model
 
-    if opened.dataset is None or opened.task is not None:
-        return ()
-    tasks = [
-        load_task(name) for name in available_splits() if name.split("/")[0] == opened.dataset.name
-    ]
-    return tuple(task.within for task in tasks if task.content_hash == opened.dataset.content_hash)
+    task = None if opened.task is None else opened.task.task.partition("@")[0]
+    found: dict[str, NamedModel] = {}
+    for name in map(str, distinct_names(names)):
+        found[name] = load_model(name, task=task)  # type: ignore[assignment]
+        record = opened.check_training(found[name])
+        if record is not None and record.status not in ("matches the task", "not trained"):
+            note = f" ({record.note})" if record.note else ""
+            typer.echo(f"Training of {found[name].name}: {record.status}{note}", err=True)
+    return found
+
+
+def _say_fitted(fitted: FittedLabels, reference: ReferenceCurrents | None) -> None:
+    """Say which labels models have seen, where that is not made good by leaving them out."""
+    if reference is None:
+        if fitted.labels:
+            typer.echo(
+                "No label is left to correct with: all are training or validation labels of a task "
+                "or a model. See --all-labels.",
+                err=True,
+            )
+        return
+    if reference.dense and fitted.own:
+        typer.echo(
+            f"The reference is of the labels of all frames; models were trained on, or selected "
+            f"by, {len(fitted.own)} of them.",
+            err=True,
+        )
+    for note in fitted.notes:
+        typer.echo(f"{note} Labels that it is compared with may be among them.", err=True)
 
 
 @contextmanager
 def _tensors(
-    opened: SpectralSource, models: list[str], cache: bool
+    opened: SpectralSource, models: Mapping[str, NamedModel], cache: bool
 ) -> Iterator[Mapping[str, PredictedTensors]]:
     """Give the tensors of every model, made when they are asked for, with a progress bar."""
     from aptbench.data import root
     from aptbench.evaluate.prediction_run import PredictedTensors, cache_key, fingerprint
-    from aptbench.models import load_model, model_folder
+    from aptbench.models import model_folder
     from aptbench.models.allocator import keep_freed_memory
 
     keep_freed_memory()
@@ -325,15 +355,14 @@ def _tensors(
     task = None if opened.task is None else opened.task.task.partition("@")[0]
     tensors = {}
     with progress_bar(remaining=True) as bars:
-        for name in dict.fromkeys(models):
-            loaded: NamedModel = load_model(name, task=task)  # type: ignore[assignment]
-            mark = fingerprint(model_folder(name), task)
-            row = bars.add_task(loaded.name, total=len(frames))
-            tensors[loaded.name] = PredictedTensors(
-                loaded,
+        for name, model in models.items():
+            folder = model_folder(name)
+            row = bars.add_task(model.name, total=len(frames))
+            tensors[model.name] = PredictedTensors(
+                model,
                 frames,
                 cache=root() / "reports" / ".cache" if cache else None,
-                key=cache_key(loaded, mark, opened.trajectory.identity),
+                key=cache_key(model, fingerprint(folder, task), opened.trajectory.identity, folder),
                 advance=lambda n, row=row: bars.advance(row, n),  # type: ignore[misc]
             )
         yield tensors

@@ -1,10 +1,8 @@
-"""`aptbench split`, `transfer`, `audit` and `subsets`: splits, what they promise and hold."""
+"""`aptbench split`, `transfer` and `subsets`: what a model is trained and tested on."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +11,7 @@ from aptbench.cli.panels import TASKS
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-    from aptbench.tasks import Task
-    from aptbench.tasks.transfer import TransferSplit
+    from aptbench.tasks import Split
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
 
@@ -22,7 +19,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the results as JSON.
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("split", rich_help_panel=TASKS)(split)
-    app.command("audit", rich_help_panel=TASKS)(audit)
     app.command("transfer", rich_help_panel=TASKS)(transfer)
     app.command("subsets", rich_help_panel=TASKS)(subsets)
 
@@ -36,7 +32,16 @@ def split(
     fractions: Annotated[
         tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
     ] = (0.6, 0.2, 0.2),
-    gap_fs: Annotated[float, typer.Option(help="Least time between two parts, in fs.")] = 200.0,
+    gap_fs: Annotated[
+        float | None, typer.Option(help="Least time between two parts, in fs [default: 200].")
+    ] = None,
+    independent: Annotated[
+        bool,
+        typer.Option("--independent", help="Frames without times: assign the labels at random."),
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the draw of --independent [default: 0].")
+    ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
     ] = 1,
@@ -48,12 +53,24 @@ def split(
     force: Annotated[bool, typer.Option(help="Replace a split that was never released.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Divide the labels of a data set into blocks of time, and write the split file."""
+    """Divide the labels of a data set, and write the split file.
+
+    The parts are blocks of time with gaps between them. Frames that have no times, such as single
+    runs of a program, are assigned at random with --independent; a trajectory never is.
+
+    Example: aptbench split mine --name random --independent --seed 1
+    """
     import re
 
     from aptbench.data import open_dataset
     from aptbench.errors import InputError
-    from aptbench.tasks import Split, audit_split, check_split, time_block_split, write_split
+    from aptbench.tasks import (
+        Split,
+        check_split,
+        independent_split,
+        time_block_split,
+        write_split,
+    )
     from aptbench.tasks.task import split_path
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
@@ -62,125 +79,42 @@ def split(
         )
     data = open_dataset(dataset)
     system = data.only_system() if system is None else system
-    label_frames, times = data.label_frames(system), data.times(system)
-    blocks = time_block_split(label_frames[::every], times, fractions, gap_fs)
-    thinned = {p: k if p == "train" else k[::test_every] for p, k in blocks.items()}
+    _check_method(data, system, independent, gap_fs, seed)
+    pool = data.label_frames(system)[::every]
     shares = "/".join(f"{share:g}" for share in fractions)
+    how: dict[str, Any]
+    if independent:
+        how = {"gap_fs": 0.0, "method": "independent", "seed": seed or 0}
+        parts = independent_split(len(pool), fractions, seed or 0)
+        rule = f"frames without times, assigned at random with seed {seed or 0}; shares {shares}"
+    else:
+        how = {"gap_fs": 200.0 if gap_fs is None else gap_fs}
+        parts = time_block_split(pool, data.times(system), fractions, how["gap_fs"])
+        rule = (
+            "contiguous blocks of time in the order training, validation, test; shares "
+            f"{shares}; labels in the gaps of {how['gap_fs']:g} fs are left out"
+        )
+    thinned = {p: k if p == "train" else k[::test_every] for p, k in parts.items()}
+    how |= {part: tuple(every * k for k in labels) for part, labels in thinned.items()}
     made = Split(
         name=name,
         dataset=data.name,
         content_hash=data.content_hash,
         system=system,
-        **{part: tuple(every * k for k in labels) for part, labels in thinned.items()},
-        gap_fs=gap_fs,
-        rule="contiguous blocks of time in the order training, validation, test; shares "
-        f"{shares}; labels in the gaps of {gap_fs:g} fs are left out"
+        **how,
+        rule=rule
         + (f"; of every {every} labels the first is used" if every > 1 else "")
         + (f", of these every {test_every} in validation and test" if test_every > 1 else ""),
         version=version,
     )
     check_split(made, data)
     path = write_split(made, split_path(data.name, name), overwrite=force)
-    audit = audit_split(made.parts, times[label_frames])
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
         return
     sizes = ", ".join(f"{len(part)} {part_name}" for part_name, part in made.parts.items())
-    used = sum(map(len, made.parts.values()))
-    typer.echo(f"{path}\n  {sizes} labels, {len(label_frames) - used} unused")
-    typer.echo(
-        f"  least time between parts {audit.gap_fs:g} fs; "
-        f"from test to training {min(audit.nearest_train_fs):g} fs"
-    )
-
-
-def audit(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Data sets whose splits are audited; all that are here if left out."),
-    ] = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Write nothing; exit code 1 if a shipped audit says other."),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Audit all splits for leakage, and all data sets for frames that occur twice.
-
-    Writes datasets/NAME/audits/SPLIT.json and datasets/duplicates.json. The exit code is 1 if a
-    split does not hold its promise: its gap, no copy of a training label in a test, its own or that
-    of another data set.
-
-    Example: aptbench audit water
-    """
-    from aptbench.board.audit_table import audit_table, read_audit
-    from aptbench.cli.progress import progress_bar
-    from aptbench.data import catalog, open_dataset, root
-    from aptbench.errors import InputError, UnknownNameError
-    from aptbench.tasks.duplicate_audit import Exam, audit_duplicates, duplicates_path
-    from aptbench.tasks.leakage import agree, audit_path, audit_task, write_record
-    from aptbench.tasks.transfer_audit import audit_transfer, transfer_audit_path
-
-    entries = catalog()
-    for name in names or ():
-        if name not in entries:
-            raise UnknownNameError("data set", name, entries)
-    datasets = {name: open_dataset(name) for name, entry in entries.items() if entry.available}
-    for name in (n for n in entries if n not in datasets):
-        typer.echo(f"not here, so not searched: {name} ({entries[name].pull_command})", err=True)
-    tasks, transfers = _splits(datasets)
-    made: dict[Path, Any] = {}
-    with progress_bar() as bar:
-        row = bar.add_task("splits", total=len(tasks) + len(transfers))
-        for task in tasks:
-            if task.dataset in (names or datasets):
-                made[audit_path(task.dataset, task.split.name)] = audit_task(
-                    task, datasets[task.dataset]
-                )
-            bar.advance(row)
-        for one in transfers:
-            if one.dataset in (names or datasets):
-                path = transfer_audit_path(one.dataset, one.name)
-                made[path] = audit_transfer(one, datasets)
-            bar.advance(row)
-        frames = sum(d.n_frames(system) for d in datasets.values() for system in d.systems)
-        row = bar.add_task("frames", total=frames)
-        made[duplicates_path()] = audit_duplicates(
-            datasets,
-            [*map(Exam.of, tasks), *map(Exam.of, transfers)],
-            progress=lambda done: bar.advance(row, done),
-        )
-    project = root()
-    drifted = []
-    for path, record in made.items():
-        if not check:
-            write_record(record, path)
-            continue
-        try:
-            same = agree(read_audit(path), record)
-        except InputError:
-            same = False
-        if not same:
-            drifted.append(path.relative_to(project).as_posix())
-    breaches = {
-        getattr(record, "task", "all data sets"): list(record.breaches) for record in made.values()
-    }
-    if as_json:
-        contents = {
-            path.relative_to(project).as_posix(): record.model_dump(mode="json")
-            for path, record in made.items()
-        }
-        breached = {name: found for name, found in breaches.items() if found}
-        answer = {"audits": contents, "breaches": breached, "drifted": drifted}
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        typer.echo(audit_table(list(made.values())))
-        for file in drifted:
-            typer.echo(f"drifted: {file}")
-    for name, found in breaches.items():
-        for sentence in found:
-            typer.echo(f"broken promise: {name}: {sentence}", err=True)
-    raise typer.Exit(1 if drifted or any(breaches.values()) else 0)
+    unused = data.n_labels(system) - sum(map(len, made.parts.values()))
+    typer.echo(f"{path}\n  {sizes} labels, {unused} unused\n  {_apart(made, data)}")
 
 
 def transfer(
@@ -291,7 +225,7 @@ def subsets(
     task: Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")],
     labels: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="A budget of training labels; may be repeated. 1, 2, 4, ... all."),
+        typer.Option(min=1, help="A budget of training labels; may be repeated. Those of the split file, else 1, 2, 4, ... all."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -307,7 +241,9 @@ def subsets(
     definition = load_task(task)
     dataset = open_dataset(definition.dataset)
     check_split(definition.within, dataset)
-    times = dataset.times(definition.system)[dataset.label_frames(definition.system)]
+    times = None
+    if dataset.has_times(definition.system):
+        times = dataset.times(definition.system)[dataset.label_frames(definition.system)]
     found = label_subsets(definition.within, times, labels)
     if as_json:
         rows = [
@@ -318,28 +254,58 @@ def subsets(
         return
     head = ["subset", "labels", "farthest training label / fs", "which"]
     body = [
-        (one.name, one.n_labels, f"{one.farthest_fs:g}", " ".join(map(str, one.labels)))
+        (
+            one.name,
+            one.n_labels,
+            "–" if one.farthest_fs is None else f"{one.farthest_fs:g}",
+            " ".join(map(str, one.labels)),
+        )
         for one in found
     ]
     typer.echo(markdown_table(head, body))
 
 
-def _splits(datasets: Mapping[str, Dataset]) -> tuple[list[Task], list[TransferSplit]]:
-    """Return the tasks and transfer splits whose data sets are all here."""
-    from aptbench.tasks import available_splits, load_task
-    from aptbench.tasks.transfer import available_transfers, read_transfer, transfer_path
+def _check_method(
+    data: Dataset, system: str, independent: bool, gap_fs: float | None, seed: int | None
+) -> None:
+    """Refuse to draw from a trajectory, to divide by a time that there is not, and idle options."""
+    from aptbench.errors import InputError
 
-    tasks = [load_task(name) for name in available_splits() if name.split("/")[0] in datasets]
-    transfers = []
-    for name in available_transfers():
-        one = read_transfer(transfer_path(*name.split("/")))
-        needed = {part.dataset for parts in one.parts.values() for part in parts}
-        if needed <= set(datasets):
-            transfers.append(one)
-        else:
-            missing = ", ".join(sorted(needed - set(datasets)))
-            typer.echo(f"not audited, because {missing} is not here: {name}", err=True)
-    return tasks, transfers
+    if independent and data.has_times(system):
+        raise InputError(
+            f"The frames of {system!r} in {data.name} have times, and are not independent.",
+            got="--independent",
+            expected="blocks of time: neighbours in time are nearly the same, so that a test drawn "
+            "at random is known from training",
+            do="leave out --independent, and choose a gap with --gap-fs",
+        )
+    if not independent and not data.has_times(system):
+        raise InputError(
+            f"The frames of {system!r} in {data.name} have no times to divide by.",
+            got="independent frames",
+            do="--independent assigns them at random; if they are of a trajectory, convert them "
+            "with --trajectory instead: neighbours in time are nearly the same",
+        )
+    if independent and gap_fs is not None:
+        raise InputError("There is no gap where there is no time.", do="leave out --gap-fs")
+    if not independent and seed is not None:
+        raise InputError("Blocks of time are not drawn.", do="leave out --seed")
+
+
+def _apart(split: Split, data: Dataset) -> str:
+    """Return what lies between the parts of a split."""
+    from aptbench.tasks import audit_split
+
+    if split.independent:
+        return (
+            "no time separates the parts: how new the test frames are, says "
+            f"'aptbench audit {data.name}'"
+        )
+    audit = audit_split(split.parts, data.times(split.system)[data.label_frames(split.system)])
+    return (
+        f"least time between parts {audit.gap_fs:g} fs; "
+        f"from test to training {min(audit.nearest_train_fs):g} fs"
+    )
 
 
 def _rule(

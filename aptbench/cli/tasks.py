@@ -73,7 +73,12 @@ def tasks(
         if isinstance(t.split, TransferSplit):
             typer.echo(f"{t.identity}  {sizes} labels; {t.split.axis}, tests on {_list(t.systems)}")
         else:
-            typer.echo(f"{t.identity}  {sizes} labels of {t.system}; gap {t.split.gap_fs:g} fs")
+            apart = (
+                f"independent, seed {t.split.seed}"
+                if t.split.independent
+                else f"gap {t.split.gap_fs:g} fs"
+            )
+            typer.echo(f"{t.identity}  {sizes} labels of {t.system}; {apart}")
 
 
 def _freeze_spectra(tasks: Sequence[Task]) -> None:
@@ -82,10 +87,11 @@ def _freeze_spectra(tasks: Sequence[Task]) -> None:
     from aptbench.errors import InputError
     from aptbench.evaluate.archive import best_current
     from aptbench.evaluate.task_spectrum import task_spectrum
+    from aptbench.tasks.frozen import spectrum_reference
     from aptbench.tasks.spectrum_reference import reference_path, write_spectrum_reference
 
     for task in tasks:
-        if reference_path(task.name).is_file():
+        if spectrum_reference(task) is not None:
             continue
         try:
             if task_spectrum(task, open_dataset(task.dataset)).reference.dense:
@@ -94,7 +100,8 @@ def _freeze_spectra(tasks: Sequence[Task]) -> None:
             continue
         best = best_current(task, root() / "leaderboard" / "results")
         if best is not None:
-            path = write_spectrum_reference(best, reference_path(task.name))
+            # what is there is of an earlier version
+            path = write_spectrum_reference(best, reference_path(task.name), replace=True)
             typer.echo(f"Reference spectrum of {task.identity}: {best.model}, {path}", err=True)
 
 

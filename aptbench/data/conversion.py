@@ -14,11 +14,11 @@ from aptbench.data.dataset import Dataset
 from aptbench.data.lint_labels import ATOM_ERROR, check_acoustic_sum
 from aptbench.data.plausibility import Finding, check_charges, check_order
 from aptbench.data.readers.columns_xyz import read_columns_xyz
-from aptbench.data.readers.cp2k import read_trajectory
 from aptbench.data.readers.cp2k_labels import read_cp2k_labels
 from aptbench.data.readers.espresso import read_espresso_labels
 from aptbench.data.readers.extended_xyz import read_extended_xyz
 from aptbench.data.readers.labels_on_trajectory import labels_on_trajectory
+from aptbench.data.readers.trajectory_file import read_trajectory_file
 from aptbench.data.readers.vasp import read_vasp_labels
 from aptbench.data.system import SystemData, sum_rule_residual
 from aptbench.data.writer import write_dataset
@@ -264,6 +264,9 @@ def with_trajectory(
     positions: Path | str,
     velocities: Path | str | None = None,
     *,
+    format: str = "cp2k",  # noqa: A002
+    time_step: float | None = None,
+    time_unit: str | None = None,
     velocity_unit: str | None = None,
 ) -> SystemData:
     """Put labels on the trajectory that their configurations were taken from.
@@ -271,33 +274,45 @@ def with_trajectory(
     Parameters
     ----------
     system : SystemData
-        What `read_source` returns; its cell, if it has one, must be the same for all labels.
-    positions, velocities : path
-        Files in xyz format as CP2K writes them, see `read_trajectory`.
-    velocity_unit : str, optional
-        Of the file of velocities; that of CP2K if None.
+        What `read_source` returns. Its cell is that of a trajectory whose file holds none, and must
+        then be the same for all labels; without a cell the trajectory has none either.
+    positions, velocities, format, time_step, time_unit, velocity_unit
+        As in `read_trajectory_file`.
 
     Raises
     ------
     InputError
-        If the cell differs between labels; all errors of `read_trajectory`.
+        If the cell is needed and differs between labels; all errors of `read_trajectory_file`.
     AlignmentError
         If a label belongs to no frame, see `labels_on_trajectory`.
     """
     cell = system.frames.cell
-    if cell is not None and np.any(np.abs(cell - cell[0]) > 1e-4):
-        raise InputError(
-            "The cell differs between labels, and the files of a trajectory hold none.",
-            expected="one cell, the same for all frames",
-            do="give the cell, if the labels only round it",
-        )
-    times, frames = read_trajectory(
+    one = None if cell is None or np.any(np.abs(cell - cell[0]) > 1e-4) else cell[0]
+    several = cell is not None and one is None
+    if several and format == "cp2k":
+        raise _cells_differ()
+    times, frames = read_trajectory_file(
         positions,
         velocities,
-        cell=None if cell is None else cell[0],
-        velocity_unit=velocity_unit or "bohr/atomic_time",
+        format=format,
+        cell=one,
+        time_step=time_step,
+        time_unit=time_unit,
+        velocity_unit=velocity_unit,
     )
+    if several and frames.cell is None:
+        raise _cells_differ()
+    if cell is None:
+        frames = frames.replace(cell=None)
     return labels_on_trajectory(system, times, frames)
+
+
+def _cells_differ() -> InputError:
+    return InputError(
+        "The cell differs between labels, and the files of a trajectory hold none.",
+        expected="one cell, the same for all frames",
+        do="give the cell, if the labels only round it",
+    )
 
 
 def _one(source: Path | str | Sequence[Path | str], format: str) -> Path | str:  # noqa: A002

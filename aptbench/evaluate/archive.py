@@ -30,17 +30,29 @@ def archive_evaluation(evaluation: Evaluation, folder: str | Path) -> Path:
     """
     result = evaluation.result
     path = Path(folder) / result.task_name / f"{result.model.name}.json"
-    kept = current_path(path)
-    if evaluation.current is None and kept.is_file():
+    if evaluation.current is None:
+        refuse_without_current(folder, result.task_name, result.model.name)
+    write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
+    if evaluation.current is not None:
+        evaluation.current.write(current_path(path))
+    return write_result(result, path)
+
+
+def refuse_without_current(folder: str | Path, task_name: str, model: str) -> None:
+    """Refuse to archive a result without a current where there is one of the model.
+
+    Raises
+    ------
+    InputError
+        As `archive_evaluation`, which takes this for what a whole run would end in.
+    """
+    kept = current_path(Path(folder) / task_name / f"{model}.json")
+    if kept.is_file():
         raise InputError(
-            f"The archive has a current of {result.model.name}, and the new result has none.",
+            f"The archive has a current of {model}, and the new result has none.",
             got=str(kept),
             do="run the model with its spectrum (without --no-spectrum), or remove that file first",
         )
-    write_task_predictions(evaluation.predictions, path.with_suffix(".npz"))
-    if evaluation.current is not None:
-        evaluation.current.write(kept)
-    return write_result(result, path)
 
 
 def best_current(task: Task, folder: str | Path) -> SpectrumReference | None:
@@ -68,6 +80,7 @@ def best_current(task: Task, folder: str | Path) -> SpectrumReference | None:
         model.name,
         model.fingerprint or "",
         CurrentRecord.read(current_path(path)).current.astype("float32"),
+        task.identity,
     )
 
 

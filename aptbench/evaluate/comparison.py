@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -192,7 +193,7 @@ def compare_models(
     Raises
     ------
     InputError
-        If there is no model.
+        If there is no model, or the metric has no value for one: no label that it is of.
     """
     if not models:
         raise InputError(
@@ -201,6 +202,14 @@ def compare_models(
         )
     bootstrap = LabelBlocks.of(task, dataset).bootstrap
     ranked = rank(dict(models), metric, bootstrap, level=level)
+    without = [one.name for one in ranked if not math.isfinite(one.value)]
+    if without:
+        raise InputError(
+            f"The metric {metric!r} is not a number on the test of {task.identity}.",
+            got=f"no value for {', '.join(without)}",
+            expected="a metric of something that the test labels have, and that is not zero there",
+            do="compare by another one, such as rmse",
+        )
     noise = noise_by_element(dataset) if metric == METRIC else {}
     return Comparison(
         task=task.identity,

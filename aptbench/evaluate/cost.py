@@ -30,7 +30,8 @@ from aptbench.evaluate.process import (
     resident_memory,
 )
 from aptbench.evaluate.result import Cost, Inference
-from aptbench.evaluate.training_record import TrainingProvenance, parameter_count
+from aptbench.evaluate.training_provenance import TrainingProvenance
+from aptbench.evaluate.training_record import parameter_count
 from aptbench.frames import Frames
 from aptbench.models.adapters.worker import FIELDS, read_frames, write_frames
 from aptbench.models.fitting import allowed_threads

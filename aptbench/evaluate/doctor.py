@@ -93,7 +93,8 @@ class Diagnosis(BaseModel):
 def validation_labels(task: Task) -> dict[str, LabelledFrames]:
     """Return validation labels of a task by system, or training labels if it has none.
 
-    The data sets are opened by their names; those of the test are not read.
+    Systems of one name in two data sets are told apart as ``DATASET/SYSTEM``. The data sets are
+    opened by their names; those of the test are not read.
 
     Raises
     ------
@@ -101,8 +102,8 @@ def validation_labels(task: Task) -> dict[str, LabelledFrames]:
         If the task has neither.
     """
     found: dict[str, LabelledFrames] = {}
-    for system, dataset, labels in _known(task):
-        found[system] = dataset.labelled(system, np.array(labels[:MOST_FRAMES]))
+    for name, (dataset, system, labels) in _known(task).items():
+        found[name] = dataset.labelled(system, np.array(labels[:MOST_FRAMES]))
     if not found:
         raise InputError(f"The task {task.identity} has no labels that may be looked at.")
     return found
@@ -149,7 +150,8 @@ def examine_file(task: Task, path: str | Path) -> Diagnosis:
     task : Task
     path : path
         An ``.npz`` as `aptbench.evaluate.predictions.read_task_predictions` takes it, of systems
-        and frames with labels that are not of the test.
+        and frames with labels that are not of the test; systems are named as `validation_labels`
+        names them.
 
     Raises
     ------
@@ -157,11 +159,11 @@ def examine_file(task: Task, path: str | Path) -> Diagnosis:
         If a frame has no label, or one of the test: what is learned from the test is no result.
     """
     path = Path(path)
-    known = {system: (dataset, labels) for system, dataset, labels in _known(task, every=True)}
-    predictions = _read(path, known)
+    known = _known(task, every=True)
+    predictions = _read(path, list(known))
     tensors, labelled = {}, {}
-    for system, one in predictions.items():
-        dataset, labels = known[system]
+    for name, one in predictions.items():
+        dataset, system, labels = known[name]
         at = dataset.label_frames(system)
         index = {int(at[label]): label for label in labels}
         _refuse_test_frames(task, dataset, system, one)
@@ -175,14 +177,17 @@ def examine_file(task: Task, path: str | Path) -> Diagnosis:
             )
         chosen = dataset.labelled(system, np.array([index[int(f)] for f in one.frame]))
         one.check_alignment(one.frame, chosen.frames.atomic_numbers, dataset.content_hash)
-        tensors[system], labelled[system] = one.apt.astype(np.float64), chosen
+        tensors[name], labelled[name] = one.apt.astype(np.float64), chosen
     sizes = {system: len(one) for system, one in labelled.items()}
     findings = _joined(_of_each(tensors, labelled), len(labelled))
     return Diagnosis(task=task.identity, name=path.stem, labels=sizes, findings=tuple(findings))
 
 
-def _known(task: Task, every: bool = False) -> Iterator[tuple[str, Dataset, tuple[int, ...]]]:
-    """Yield system, data set and labels outside the test: of validation first, or of both parts."""
+def _known(task: Task, every: bool = False) -> dict[str, tuple[Dataset, str, tuple[int, ...]]]:
+    """Return data set, system and labels outside the test: of validation first, or of both parts.
+
+    They are by the name of the system, with the data set before it where two have one name.
+    """
     parts = [part for part in ("validation", "train") if task.parts[part]]
     joined: dict[tuple[str, str], list[int]] = {}
     opened: dict[str, Dataset] = {}
@@ -193,13 +198,20 @@ def _known(task: Task, every: bool = False) -> Iterator[tuple[str, Dataset, tupl
             for system, labels in one.labels.items():
                 joined.setdefault((one.dataset, system), []).extend(labels)
         check_part(task, part, opened)
-    for (name, system), chosen in joined.items():
-        yield system, opened[name], tuple(chosen)
+    systems = [system for _, system in joined]
+    return {
+        system if systems.count(system) == 1 else f"{name}/{system}": (
+            opened[name],
+            system,
+            tuple(chosen),
+        )
+        for (name, system), chosen in joined.items()
+    }
 
 
-def _read(path: Path, known: Mapping[str, tuple[Dataset, Sequence[int]]]) -> dict[str, Predictions]:
+def _read(path: Path, known: Sequence[str]) -> dict[str, Predictions]:
     names = set(by_system(read_arrays(path))) - {""}
-    systems = [system for system in known if system in names] if names else list(known)[:1]
+    systems = [system for system in known if system in names] if names else known[:1]
     if names - set(systems):
         raise AlignmentError(
             f"The predictions {path.name} are of systems without labels that may be looked at.",

@@ -17,6 +17,7 @@ from aptbench.evaluate.prediction_run import (
     PredictedTensors,
     cache_key,
     fingerprint,
+    predict_currents,
     predict_deviations,
     predict_tensors,
 )
@@ -77,7 +78,7 @@ class Evaluation:
     current : CurrentRecord or None
         Along the stretch of the spectrum.
     assignment : Assignment or None
-        Of the spectrum to nuclear motion.
+        Of the spectrum to nuclear motion; none of a system without molecules either.
     """
 
     result: Result
@@ -170,7 +171,7 @@ def evaluate_model(
     mark = fingerprint(folder, task.name)
     inference = None
     if cost:
-        key = cache_key(loaded, mark, measurement_identity(frames))
+        key = cache_key(loaded, mark, measurement_identity(frames), folder)
         kept = None if cache is None or key is None else cache / key / "inference.json"
         inference = measure_inference(folder or name_or_folder, frames, task=task.name, kept=kept)
     timing: Timing = max(timings, key=lambda one: one.atoms)
@@ -186,13 +187,17 @@ def evaluate_model(
                 model,
                 trajectory.frames,
                 cache=cache,
-                key=cache_key(loaded, mark, trajectory.identity),
+                key=cache_key(loaded, mark, trajectory.identity, folder),
                 advance=_counter(progress, "trajectory", len(trajectory.frames)),
             )
-            currents = molecular_currents(tensors, trajectory)
+            if trajectory.no_molecules:
+                total = predict_currents(tensors, trajectory.frames).values
+            else:
+                currents = molecular_currents(tensors, trajectory)
+                total = currents.total()
+                assignment = assign(currents, **trajectory.constants)
             timing = tensors.timing
-            record = CurrentRecord.of(model, currents.total(), trajectory)
-            assignment = assign(currents, **trajectory.constants)
+            record = CurrentRecord.of(model, total, trajectory)
     if spectrum is not None and record is not None:
         summary = spectrum.summary(record.current)
     title = ModelFolder.read(folder).title if folder is not None else model.name

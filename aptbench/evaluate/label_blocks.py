@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from aptbench.bootstrap import BlockBootstrap
 from aptbench.metrics.scoring import Means
-from aptbench.tasks import Task
+from aptbench.tasks import Split, Task
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -51,7 +51,9 @@ class LabelBlocks:
 
     @classmethod
     def of(cls, task: Task, dataset: Dataset) -> LabelBlocks:
-        """Return those of a task."""
+        """Return those of a task; every label of an independent split is a block of its own."""
+        if isinstance(task.split, Split) and task.split.independent:
+            return cls({system: np.arange(len(k)) for system, k in task.test_labels.items()})
         return cls(
             {
                 system: time_blocks(
@@ -65,7 +67,7 @@ class LabelBlocks:
     @property
     def bootstrap(self) -> BlockBootstrap:
         """The bootstrap of all scores of the task."""
-        sizes = (int(blocks[-1]) + 1 for blocks in self.of_label.values())
+        sizes = (int(blocks.max()) + 1 for blocks in self.of_label.values())
         return replace(BOOTSTRAP, strata=tuple(sizes))
 
     def group(self, means: Means, system: str) -> Means:
@@ -79,14 +81,14 @@ def time_blocks(frames: npt.ArrayLike, times: npt.ArrayLike | None = None) -> In
     Parameters
     ----------
     frames : array of int, shape (label,)
-        Of the trajectory, rising.
+        Of the trajectory, in any order.
     times : array, shape (label,), optional
         In fs. Without them neighbouring frames are a block, and no others.
 
     Returns
     -------
     array of int, shape (label,)
-        From 0 on.
+        From 0 on, in the order of time.
 
     Notes
     -----
@@ -101,13 +103,24 @@ def time_blocks(frames: npt.ArrayLike, times: npt.ArrayLike | None = None) -> In
     [0, 0, 0, 1]
     >>> time_blocks(np.arange(0, 10000, 100), np.arange(0, 20000, 200)).tolist()[:7]
     [0, 0, 0, 0, 0, 1, 1]
+    >>> time_blocks([500, 2, 0, 1], [1000, 4, 0, 2]).tolist()
+    [1, 0, 0, 0]
     """
     index = np.asarray(frames, np.int64)
+    order = np.argsort(index if times is None else np.asarray(times, float), kind="stable")
+    blocks = np.empty(len(index), np.int64)
     if times is None:
-        return np.cumsum(np.diff(index, prepend=index[0] - 1) != 1)
-    moments = np.asarray(times, float)
+        index = index[order]
+        blocks[order] = np.cumsum(np.diff(index, prepend=index[0] - 1) != 1)
+    else:
+        blocks[order] = _windows(np.asarray(times, float)[order])
+    return blocks
+
+
+def _windows(moments: npt.NDArray[np.float64]) -> Integers:
+    """Return the block of each moment of rising ones."""
     window = float(np.clip((moments[-1] - moments[0]) / FEWEST, SHORTEST, LONGEST))
-    blocks, start = np.zeros(len(index), np.int64), moments[0]
+    blocks, start = np.zeros(len(moments), np.int64), moments[0]
     for k, time in enumerate(moments[1:], 1):
         new = time - start >= window
         blocks[k] = blocks[k - 1] + new

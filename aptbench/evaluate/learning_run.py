@@ -20,6 +20,7 @@ from aptbench.data.stored_frames import StoredFrames
 from aptbench.errors import InputError
 from aptbench.evaluate.label_blocks import LabelBlocks
 from aptbench.evaluate.learning_curve import Band, LearningCurve, Point
+from aptbench.evaluate.model_names import distinct_names
 from aptbench.evaluate.prediction_run import cache_key, predict_tensors
 from aptbench.evaluate.result import Data, Metric
 from aptbench.evaluate.scoring import frames_of_test, labels_of_test
@@ -124,7 +125,7 @@ def measure_learning_curve(
     Raises
     ------
     InputError
-        If a budget is impossible, there is no model, or a model fails.
+        If a budget is impossible, there is no model, two have one name, or a model fails.
     AlignmentError
         If the data are not those of the task.
     """
@@ -134,6 +135,7 @@ def measure_learning_curve(
             "A learning curve needs a model, a budget of labels and a repeat.",
             got=f"{len(models)} models, budgets {budgets}, {repeats} repeats",
         )
+    distinct_names(models)
     labels = {n: training_labels(task, dataset, n, selection) for n in budgets}
     test = labels_of_test(task, dataset)[task.system]
     bands = _bands(task, dataset, test)
@@ -201,12 +203,13 @@ class _Run:
             model.committee = min(model.committee, self.committee)
         if self.threads is not None:
             set_threads(self.threads)
-        key = cache_key(model, settings_hash(model_folder(self.name)), self._identity())
+        folder = model_folder(self.name)
+        key = cache_key(model, settings_hash(folder), self._identity(), folder)
         if self.cache is None or key is None:
             with tempfile.TemporaryDirectory(prefix="aptbench-learn-") as temporary:
                 return self._made(model, Path(temporary), report)
-        folder = self.cache / key
-        return self._kept(folder) or self._made(model, folder, report)
+        kept = self.cache / key
+        return self._kept(kept) or self._made(model, kept, report)
 
     def _identity(self) -> str:
         said = self.labels.provenance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,6 @@ from aptbench.spectra import current
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-    from aptbench.tasks import Split
 
 Array = npt.NDArray[np.float64]
 
@@ -58,20 +58,23 @@ class ReferenceCurrents:
 def reference_currents(
     dataset: Dataset,
     system: str,
-    splits: tuple[Split, ...] = (),
+    fitted: Collection[int] = (),
     *,
     labels: npt.NDArray[np.int64] | None = None,
 ) -> ReferenceCurrents | None:
     """Return the currents of the labels of a system, without those that models are fitted to.
+
+    Where every frame is labelled all are returned: the reference spectrum is exact then, and
+    corrects nothing.
 
     Parameters
     ----------
     dataset : Dataset
     system : str
         With velocities.
-    splits : tuple of Split
-        The training and validation labels of these are left out: a model errs less on them, and
-        what it errs elsewhere is what corrects its spectrum. Splits of other systems are ignored.
+    fitted : collection of int
+        Indices of labels to leave out, see `aptbench.evaluate.fitted_labels`: a model errs less on
+        them, and what it errs elsewhere is what corrects its spectrum.
     labels : array of int, shape (label,), optional
         Indices of the labels to take, rising; all if not given.
 
@@ -86,14 +89,9 @@ def reference_currents(
         If the system has no velocities.
     """
     label_frames = dataset.label_frames(system)
-    fitted = {
-        index
-        for split in splits
-        if split.system == system
-        for index in (*split.train, *split.validation)
-    }
     given = np.arange(len(label_frames)) if labels is None else labels
-    kept = np.array([k for k in given.tolist() if k not in fitted], int)
+    dense = len(given) == dataset.n_frames(system)
+    kept = given if dense else np.array([k for k in given.tolist() if k not in fitted], int)
     if not len(kept):
         return None
     values = np.empty((len(kept), 3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import InputError
+from aptbench.evaluate.fitted_labels import FittedLabels
 from aptbench.evaluate.reference_currents import ReferenceCurrents, reference_currents
+from aptbench.evaluate.result import Training
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
+from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory, trajectory_of
 from aptbench.spectra import SpectralProtocol
 from aptbench.tasks import available_tasks, load_task
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-    from aptbench.tasks import Split
 
 XYZ: Final = (".xyz", ".extxyz")
 
@@ -45,13 +47,57 @@ class SpectralSource:
     system: str = ""
     task: TaskSpectrum | None = None
 
-    def reference(self, splits: tuple[Split, ...] = ()) -> ReferenceCurrents | None:
-        """Return the currents of the labels, without those of training and validation."""
+    def reference(self, fitted: Collection[int] = ()) -> ReferenceCurrents | None:
+        """Return the currents of the labels, without those that models are fitted to.
+
+        The labels of a task are those of its test: nothing is fitted to them.
+        """
         if self.task is not None:
             return self.task.reference
         if self.dataset is None:
             return None
-        return reference_currents(self.dataset, self.system, splits)
+        return reference_currents(self.dataset, self.system, fitted)
+
+    def fitted(self, models: Iterable[Any], *, all_labels: bool = False) -> FittedLabels:
+        """Return the labels of a data set that must not correct models.
+
+        Parameters
+        ----------
+        models : iterable of objects with ``name``
+            What they say they were trained on is left out.
+        all_labels : bool
+            Whether that is all; else training and validation labels of all tasks are left out too.
+
+        Raises
+        ------
+        InputError
+            If all labels are asked for of a task, or of a file without any.
+        """
+        if all_labels and (self.dataset is None or self.task is not None):
+            what = (
+                "a file has no labels" if self.dataset is None else "a task uses those of its test"
+            )
+            raise InputError(
+                f"{self.name} takes no --all-labels: {what}.",
+                expected="a data set",
+                do="leave it out",
+            )
+        if self.dataset is None or self.task is not None:
+            return FittedLabels()
+        found = FittedLabels.of_models(models, self.dataset, self.system)
+        return found if all_labels else found | FittedLabels.of_tasks(self.dataset, self.system)
+
+    def check_training(self, model: Any) -> Training | None:
+        """Return what a model of a task was trained on, None if the source is no task.
+
+        Raises
+        ------
+        AlignmentError
+            If that is part of the test, see `aptbench.evaluate.training_record`.
+        """
+        if self.task is None or self.dataset is None:
+            return None
+        return training_record(model, load_task(self.task.task), self.dataset)
 
     def dense_labels(self) -> DenseLabelSource:
         """Return the tensors of all frames from the labels.

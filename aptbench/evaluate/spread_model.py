@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from aptbench.evaluate.model_code import outside_files
+from aptbench.evaluate.prediction_run import fingerprint
 from aptbench.frames import Frames
 from aptbench.models import load_model, model_folder
 
@@ -21,7 +23,8 @@ class SpreadModel:
 
     Each frame is a task of its own: the numbers are the same whatever the number of workers, and
     those of the model itself, if it predicts a frame alone as in a batch, which the conformance kit
-    demands. A worker loads the model once; a frame whose worker is lost goes to another one.
+    demands. A worker loads a state of the model once, and anew when files of it have changed since:
+    it may outlive a training. A frame whose worker is lost goes to another one.
 
     Parameters
     ----------
@@ -41,6 +44,9 @@ class SpreadModel:
         self.name: str = model.name
         self._model, self._client, self._task = model, client, task
         self._place = str(name_or_folder) if folder is None else str(folder.resolve())
+        self._state = ""
+        if folder is not None:
+            self._state = f"{fingerprint(folder, task)} {outside_files(folder)}"
         if hasattr(model, "predict_std"):
             self.predict_std = lambda frames: self._spread("predict_std", frames)
 
@@ -54,7 +60,7 @@ class SpreadModel:
     def _spread(self, method: str, frames: Frames) -> npt.NDArray[Any]:
         futures = [
             self._client.submit(
-                _call, self._place, self._task, method, frames[k : k + 1], pure=False
+                _call, self._place, self._task, self._state, method, frames[k : k + 1], pure=False
             )
             for k in range(len(frames))
         ]
@@ -62,10 +68,11 @@ class SpreadModel:
 
 
 @lru_cache(maxsize=4)
-def _loaded(place: str, task: str | None) -> Any:
+def _loaded(place: str, task: str | None, state: str) -> Any:
+    """Load a model; ``state`` is only a part of the key."""
     return load_model(Path(place) if Path(place).is_dir() else place, task=task)
 
 
-def _call(place: str, task: str | None, method: str, frames: Frames) -> Any:
+def _call(place: str, task: str | None, state: str, method: str, frames: Frames) -> Any:
     """Run on a worker."""
-    return np.asarray(getattr(_loaded(place, task), method)(frames))
+    return np.asarray(getattr(_loaded(place, task, state), method)(frames))

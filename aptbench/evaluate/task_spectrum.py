@@ -20,11 +20,8 @@ from aptbench.evaluate.spectral_study import SpectralStudy, spectral_study
 from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory
 from aptbench.spectra import get_protocol
 from aptbench.tasks import Task
-from aptbench.tasks.spectrum_reference import (
-    SpectrumReference,
-    read_spectrum_reference,
-    reference_path,
-)
+from aptbench.tasks.frozen import checked_reference
+from aptbench.tasks.spectrum_reference import SpectrumReference, reference_path
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
@@ -138,7 +135,8 @@ def task_spectrum(task: Task, dataset: Dataset) -> TaskSpectrum:
         If the task has none: several systems, no velocities, or a stretch that is too short; the
         message says why.
     AlignmentError
-        If the frozen reference is not of this stretch.
+        If the frozen reference is not of this stretch, or not the one that this version of the
+        task was released with.
     """
     if len(task.systems) > 1:
         raise InputError("The test has several systems.")
@@ -155,13 +153,13 @@ def task_spectrum(task: Task, dataset: Dataset) -> TaskSpectrum:
     found = reference_currents(dataset, system, labels=chosen)
     assert found is not None  # a task has test labels
     reference = replace(found, label_frames=found.label_frames - start, n_frames=stop - start)
-    frozen = None if dense else read_spectrum_reference(reference_path(task.name))
+    frozen = None if dense else checked_reference(task)
     if frozen is not None and frozen.current.shape != (stop - start, 3):
         raise AlignmentError(
             f"The frozen reference is not of the spectrum of {task.identity}.",
             got=frozen.current.shape,
             expected=(stop - start, 3),
-            do=f"remove {reference_path(task.name)} if the task has a new version",
+            do=f"remove {reference_path(task.name)}; 'aptbench tasks --freeze' makes a new one",
         )
     return TaskSpectrum(task.identity, trajectory, start, reference, frozen)
 

@@ -67,7 +67,7 @@ def training_labels(
     """
     check_split(task.within, dataset)
     label_frames = dataset.label_frames(task.system)
-    times = dataset.times(task.system)[label_frames]
+    times = dataset.times(task.system)[label_frames] if dataset.has_times(task.system) else None
     if selection is not None:
         check_selection(selection, task)
         train = selection.first(n_labels)
@@ -104,7 +104,9 @@ class TransferLabels:
         One a system; the latter only select.
     provenance : dict
         ``task``, ``split_hash``, ``versions`` and, as `aptbench.tasks.transfer.LabelSet` writes
-        them, ``train_sets`` and ``validation_sets``.
+        them, ``train_sets`` and ``validation_sets``; ``train_set_frames`` and
+        ``validation_set_frames`` (by data set and system, the frames of the trajectories, which
+        later versions of the data keep).
     """
 
     train: tuple[LabelledFrames, ...]
@@ -136,6 +138,16 @@ def transfer_labels(task: Task) -> TransferLabels:
         "split_hash": task.split.hash,
         **{
             f"{part}_sets": [one.model_dump(mode="json") for one in task.parts[part]]
+            for part in ("train", "validation")
+        },
+        **{
+            f"{part}_set_frames": {
+                one.dataset: {
+                    system: datasets[one.dataset].label_frames(system)[list(labels)].tolist()
+                    for system, labels in one.labels.items()
+                }
+                for one in task.parts[part]
+            }
             for part in ("train", "validation")
         },
         "versions": versions(),

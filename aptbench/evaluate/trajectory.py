@@ -79,6 +79,15 @@ class DenseTrajectory:
         return {WHOLE: None, **self.bands}
 
     @property
+    def no_molecules(self) -> str:
+        """Why there are no molecules, as in a crystal or a network; empty if there are."""
+        try:
+            MoleculeTable.of(self.first)
+        except InputError as error:
+            return error.what
+        return ""
+
+    @property
     def constants(self) -> dict[str, Any]:
         """What `aptbench.spectra.absorption` needs besides the current, by keyword."""
         return {

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from aptbench.errors import InputError
+from aptbench.reference.own_trajectory import OwnTrajectory
 from aptbench.reference.recipe_file import read_recipe
 from aptbench.reference.theory import Theory
 
@@ -22,9 +24,9 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9-]+$")
-    ensemble: Literal["NVT", "NVE"]
-    steps: int = Field(gt=0)
+    name: str = Field(pattern=r"^[a-z0-9-]+$", description="of its folder of raw files")
+    ensemble: Literal["NVT", "NVE"] = Field(description="NVT or NVE")
+    steps: int = Field(gt=0, description="a multiple of the stride")
     thermostat_time: float = Field(50.0, gt=0, description="fs")
     match_energy: bool = Field(
         False,
@@ -48,7 +50,9 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    potential: Literal["bulkH2O-jcp2020-cnnp", "flexible SPC/E"]
+    potential: Literal["bulkH2O-jcp2020-cnnp", "flexible SPC/E"] = Field(
+        description="the committee neural network of CP2K, or a force field of water and ions"
+    )
     member: int = Field(1, ge=1, le=8, description="of a committee potential")
     start: str = Field(description="xyz file of one frame, beside the recipe")
     composition: dict[str, int] | None = Field(
@@ -64,8 +68,8 @@ class Sampling(BaseModel):
     temperature: float = Field(gt=0, description="K")
     timestep: float = Field(gt=0, le=1.0, description="fs")
     stride: int = Field(ge=1, description="steps between stored frames")
-    seed: int
-    stages: tuple[Stage, ...] = Field(min_length=1)
+    seed: int = Field(description="of the first velocities")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="in order")
 
     @model_validator(mode="after")
     def _check_stages(self) -> Sampling:
@@ -100,7 +104,7 @@ class Labelling(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     frames: tuple[int, ...] = Field(description="frame numbers in order of worth")
-    theory: Theory = Theory()
+    theory: Theory = Field(Theory(), description="level of theory of the labels")
 
 
 class Convergence(BaseModel):
@@ -108,27 +112,61 @@ class Convergence(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    frame: int
-    pol: Literal["x", "y", "z"] = "x"
-    variants: tuple[dict[str, float | int | str | tuple[float, float, float]], ...]
+    frame: int = Field(description="that is labelled with each variant")
+    pol: Literal["x", "y", "z"] = Field("x", description="direction of the field")
+    variants: tuple[dict[str, float | int | str | tuple[float, float, float]], ...] = Field(
+        description="settings of the theory that differ, one variant each"
+    )
 
 
 class Recipe(BaseModel):
-    """Everything that `aptbench sample`, `label` and `build` need to make one data set."""
+    """Everything that `aptbench sample`, `label` and `build` need to make one data set.
+
+    The trajectory is run (``sample``) or is there already (``trajectory``).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str
-    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
-    title: str
-    license: str
-    system: str
+    name: str = Field(description="of the data set, and of its folder")
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="of the data")
+    title: str = Field(description="one line")
+    license: str = Field(description="of the data, such as CC-BY-4.0")
+    system: str = Field(description="name of the system in the store")
     infrared_bands: dict[str, tuple[float, float]] = Field(
         default={}, description="limits in cm^-1; those of the spectral protocol if empty"
     )
-    sample: Sampling
-    label: Labelling
-    convergence: Convergence | None = None
+    sample: Sampling | None = Field(None, description="dynamics that are run")
+    trajectory: OwnTrajectory | None = Field(
+        None, description="instead of 'sample': files of a trajectory that is there"
+    )
+    label: Labelling = Field(description="frames, and the level of theory")
+    convergence: Convergence | None = Field(None, description="what 'aptbench converge' changes")
+
+    @model_validator(mode="after")
+    def _check_origin(self) -> Recipe:
+        if (self.sample is None) == (self.trajectory is None):
+            raise ValueError(
+                "a recipe has either a section 'sample', dynamics that are run, or a section "
+                "'trajectory', files of one that is there"
+            )
+        return self
+
+    @property
+    def sampling(self) -> Sampling:
+        """The section ``sample``.
+
+        Raises
+        ------
+        InputError
+            If the recipe names a trajectory that is there instead.
+        """
+        if self.sample is None:
+            raise InputError(
+                f"The recipe of {self.name!r} has no section 'sample'.",
+                got="a section 'trajectory', which is imported",
+                do="run the dynamics with the program that made it",
+            )
+        return self.sample
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def _sample(
     progress: Progress,
     stored: Frames | None,
 ) -> tuple[npt.NDArray[np.float64], Frames]:
-    settings = recipe.sample
+    settings = recipe.sampling
     skipped = 0 if stored is None else _stages_in(stored, settings)
     pieces = [] if stored is None else [stored]
     before, last = None, start if stored is None else stored[-1]
@@ -184,8 +184,8 @@ def trajectory_data(
         np.zeros((0, frames.n_atoms, 3, 3)),
         times=times,
         provenance={
-            "sampling": {"code": code, **recipe.sample.model_dump(mode="json")},
-            "temperature_K": recipe.sample.temperature,
+            "sampling": {"code": code, **recipe.sampling.model_dump(mode="json")},
+            "temperature_K": recipe.sampling.temperature,
         },
     )
 

@@ -2,6 +2,8 @@
 
 from aptbench.tasks.audit import SplitAudit, audit_split
 from aptbench.tasks.decorrelation import decorrelation_time
+from aptbench.tasks.independent_audit import audit_independent
+from aptbench.tasks.independent_split import independent_split
 from aptbench.tasks.leakage import audit_task
 from aptbench.tasks.split import Split, check_split, read_split
 from aptbench.tasks.split_file import write_split
@@ -15,6 +17,7 @@ __all__ = [
     "SplitAudit",
     "Task",
     "TransferSplit",
+    "audit_independent",
     "audit_split",
     "audit_task",
     "available_splits",
@@ -23,6 +26,7 @@ __all__ = [
     "check_split",
     "check_test",
     "decorrelation_time",
+    "independent_split",
     "load_task",
     "read_split",
     "time_block_split",

@@ -172,8 +172,12 @@ METHODS: Final[Mapping[str, Callable[[Frames, npt.NDArray[np.float64], int], Ord
 """Reference methods: from frames and times of a pool to an order of it, without any label."""
 
 
+BY_TIME: Final = ("in-time", "chronological")
+"""Methods of `METHODS` that look at times."""
+
+
 def select(
-    task: Task, frames: Frames, times: npt.NDArray[np.float64], method: str, *, seed: int = 0
+    task: Task, frames: Frames, times: npt.NDArray[np.float64] | None, method: str, *, seed: int = 0
 ) -> DataSelection:
     """Order the pool of a task by one of the reference methods.
 
@@ -182,8 +186,8 @@ def select(
     task : Task
     frames : Frames
         Of the training labels, in their order.
-    times : array, shape (label,)
-        Of the training labels, in fs.
+    times : array, shape (label,), or None
+        Of the training labels, in fs; None for frames without times.
     method : str
         A name of `METHODS`.
     seed : int
@@ -193,9 +197,19 @@ def select(
     ------
     UnknownNameError
         If there is no such method.
+    InputError
+        If the method looks at times, and there are none.
     """
     if method not in METHODS:
         raise UnknownNameError("method of selection", method, METHODS)
+    if times is None:
+        if method in BY_TIME:
+            raise InputError(
+                f"The method {method!r} orders by time, and the frames of {task.identity} have "
+                "none.",
+                expected=f"one of {', '.join(name for name in METHODS if name not in BY_TIME)}",
+            )
+        times = np.arange(len(frames), dtype=float)
     name = f"{method}-{seed}" if method == "random" else method
     words = " ".join((METHODS[method].__doc__ or "").split())
     order = METHODS[method](frames, np.asarray(times, float), seed)

@@ -14,7 +14,11 @@ from aptbench.data import root
 from aptbench.errors import AlignmentError, InputError
 from aptbench.json_file import faults
 from aptbench.metrics import METRICS
-from aptbench.tasks.spectrum_reference import read_spectrum_reference, reference_path
+from aptbench.tasks.spectrum_reference import (
+    SpectrumReference,
+    read_spectrum_reference,
+    reference_path,
+)
 from aptbench.tasks.task import Task
 
 
@@ -52,7 +56,7 @@ class FrozenTask(BaseModel):
     @classmethod
     def of(cls, task: Task) -> FrozenTask:
         """Return what a task is now."""
-        reference = read_spectrum_reference(reference_path(task.name))
+        reference = spectrum_reference(task)
         bases = {name.partition("[")[0] for name in task.metrics} or METRICS
         return cls(
             data={one.dataset: one.content_hash for sets in task.parts.values() for one in sets},
@@ -107,6 +111,47 @@ def read_frozen(path: str | Path) -> dict[str, FrozenTask]:
         raise InputError(
             f"The file of released tasks {path} is damaged.", got=faults(error)
         ) from None
+
+
+def spectrum_reference(task: Task) -> SpectrumReference | None:
+    """Return the reference of the spectrum of a task; None if this version has none.
+
+    The file may be that of an earlier version: it says of which it is. One that is older than that
+    is not of a version without a released reference, if another version was released with it.
+    """
+    found = read_spectrum_reference(reference_path(task.name))
+    if found is None or found.task == task.identity:
+        return found
+    released = read_frozen(frozen_path())
+    own = released.get(task.identity)
+    others = {
+        frozen.spectrum
+        for identity, frozen in released.items()
+        if identity.partition("@")[0] == task.name and identity != task.identity
+    }
+    unbound = own is None or own.spectrum is None
+    return None if found.task or (unbound and found.hash in others) else found
+
+
+def checked_reference(task: Task) -> SpectrumReference | None:
+    """Return `spectrum_reference`, if it is the one that the task was released with.
+
+    Raises
+    ------
+    AlignmentError
+        If it is another, or there is none any more.
+    """
+    found = spectrum_reference(task)
+    own = read_frozen(frozen_path()).get(task.identity)
+    wanted = None if own is None else own.spectrum
+    if wanted is not None and (found is None or found.hash != wanted):
+        raise AlignmentError(
+            f"The reference of the spectrum is not the one that {task.identity} was released with.",
+            got="none" if found is None else found.hash,
+            expected=wanted,
+            do=f"restore {reference_path(task.name)} from the release",
+        )
+    return found
 
 
 def latest_versions(identities: Iterable[str]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,10 +17,11 @@ from aptbench.tasks.audit import audit_split
 from aptbench.tasks.decorrelation import decorrelation_time
 from aptbench.tasks.duplicates import EXACT, NEAR, find_duplicates
 from aptbench.tasks.nearest import EnvironmentDistances, environment_distances
-from aptbench.tasks.split import check_split
+from aptbench.tasks.split import Split, check_split
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
+    from aptbench.frames import Frames
     from aptbench.tasks.task import Task
 
 MOST_FRAMES: Final = 64
@@ -133,10 +135,7 @@ class LeakageAudit(Record):
         # Times are multiples of the step stored in floating point: a rounding error is no breach.
         if self.gap_fs < self.promised_gap_fs * (1 - 1e-6):
             found.append(f"gap of {self.gap_fs:g} fs, promised {self.promised_gap_fs:g} fs")
-        if self.duplicates:
-            pairs = ", ".join(f"{test} and {train}" for test, train in self.duplicates[:5])
-            found.append(f"{len(self.duplicates)} copies of training labels in test ({pairs})")
-        return tuple(found)
+        return (*found, *copies_in_words(self.duplicates))
 
 
 def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
@@ -192,14 +191,6 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         )
         for name, found in remembered.observables.items()
     ]
-    frames = dataset.trajectory(system)
-    few = {part: spread(split.parts[part]) for part in ("train", "test")}
-    train, test = ([frames[at[few[part]]]] for part in ("train", "test"))
-    known = [*split.train, *split.validation]
-    same = find_duplicates(
-        {"test": frames[at[list(split.test)]]}, {"known": frames[at[known]]}, tolerance=NEAR
-    )
-    pairs = {(split.test[d.first[1]], known[d.second[1]]) for d in same if d.deviation <= EXACT}
     low, high = min(spacing.nearest_train_fs), max(spacing.nearest_train_fs)
     return LeakageAudit(
         task=task.identity,
@@ -211,13 +202,53 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         unused=len(spacing.unused),
         trajectory_fs=float(np.ptp(times)),
         memory=tuple(sorted(memory, key=lambda one: -one.time_fs)),
-        environments=tuple(
+        **likeness_of_parts(split, dataset.trajectory(system), at),
+    )
+
+
+def likeness_of_parts(
+    split: Split, frames: Frames, label_frames: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    """Compare the test frames of a split with what a model has seen, whatever their times.
+
+    Parameters
+    ----------
+    split : Split
+    frames : Frames
+        All of the system.
+    label_frames : array of int, shape (label,)
+
+    Returns
+    -------
+    dict
+        The fields ``environments``, ``compared``, ``duplicates`` and ``near_duplicates`` of an
+        audit, see `LeakageAudit`.
+    """
+    few = {part: spread(split.parts[part]) for part in ("train", "test")}
+    train, test = ([frames[label_frames[few[part]]]] for part in ("train", "test"))
+    known = [*split.train, *split.validation]
+    same = find_duplicates(
+        {"test": frames[label_frames[list(split.test)]]},
+        {"known": frames[label_frames[known]]},
+        tolerance=NEAR,
+    )
+    pairs = {(split.test[d.first[1]], known[d.second[1]]) for d in same if d.deviation <= EXACT}
+    return {
+        "environments": tuple(
             Environments.of(one) for one in environment_distances(train, test, same_system=True)
         ),
-        compared={part: len(labels) for part, labels in few.items()},
-        duplicates=tuple(sorted(pairs)),
-        near_duplicates=len({d.first for d in same}),
-    )
+        "compared": {part: len(labels) for part, labels in few.items()},
+        "duplicates": tuple(sorted(pairs)),
+        "near_duplicates": len({d.first for d in same}),
+    }
+
+
+def copies_in_words(duplicates: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """Return what copies of training labels in the test break, as no sentence or one."""
+    if not duplicates:
+        return ()
+    pairs = ", ".join(f"{test} and {train}" for test, train in duplicates[:5])
+    return (f"{len(duplicates)} copies of training labels in test ({pairs})",)
 
 
 def audit_path(dataset: str, split: str) -> Path:

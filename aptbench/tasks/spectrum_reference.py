@@ -30,11 +30,14 @@ class SpectrumReference:
         Which model, with the SHA-256 over its files.
     current : array of float32, shape (frame, pol)
         In e angstrom/fs.
+    task : str
+        The task with the version that it is of; empty in files older than that.
     """
 
     model: str
     fingerprint: str
     current: npt.NDArray[Any]
+    task: str = ""
 
     @property
     def hash(self) -> str:
@@ -67,29 +70,41 @@ def read_spectrum_reference(path: str | Path) -> SpectrumReference | None:
     try:
         arrays = read_archive(path)
         current, model, fingerprint = (arrays[name] for name in _NAMES)
+        task = str(arrays.get("task", ""))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"The reference of a spectrum {path} is damaged.",
             got=error,
             do="restore it from the release",
         ) from None
-    return SpectrumReference(str(model), str(fingerprint), current)
+    return SpectrumReference(str(model), str(fingerprint), current, task)
 
 
-def write_spectrum_reference(reference: SpectrumReference, path: str | Path) -> Path:
+def write_spectrum_reference(
+    reference: SpectrumReference, path: str | Path, *, replace: bool = False
+) -> Path:
     """Write the reference of a task atomically, and return its path.
+
+    Parameters
+    ----------
+    reference : SpectrumReference
+    path : str or Path
+    replace : bool
+        Whether another one that is there is of an earlier version of the task, which lives on in
+        the release that had it.
 
     Raises
     ------
     InputError
         If there is another one already: tasks are frozen.
     """
-    old = read_spectrum_reference(path)
+    old = None if replace else read_spectrum_reference(path)
     if old is not None and old.hash != reference.hash:
         raise InputError(
             f"The reference {path} exists and is another.",
             got=f"{old.model}, {old.hash}",
-            do="a released task keeps its reference: give the task a higher version, and remove it",
+            do="a released task keeps its reference; for a higher version of the task "
+            "'aptbench tasks --freeze' makes a new one",
         )
     current = np.asarray(reference.current, np.float32)
     return write_archive(vars(reference) | {"current": current}, path)

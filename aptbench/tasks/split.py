@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -37,7 +37,7 @@ class Split(BaseModel):
     train, validation, test : tuple of int
         Indices into the labels of the system (not into its trajectory), each once at most.
     gap_fs : float
-        Least time in fs between two labels of different parts.
+        Least time in fs between two labels of different parts; 0 where there is no time.
     rule : str
         How the division was made, in words.
     version : int
@@ -46,6 +46,11 @@ class Split(BaseModel):
         Rising numbers of training labels at which models are compared. They choose nothing: which
         labels a budget has follows from times alone (`aptbench.tasks.subsets.label_subsets`). A
         file without budgets does not have the field.
+    method : {"blocks of time", "independent"}
+        ``independent``: the frames have no times, and were assigned at random. A file of blocks of
+        time does not have the field.
+    seed : int, optional
+        Of an independent split, see `aptbench.tasks.independent_split`; others have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,6 +66,8 @@ class Split(BaseModel):
     rule: str = Field(min_length=1)
     version: int = Field(1, ge=1)
     budgets: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    method: Literal["blocks of time", "independent"] = "blocks of time"
+    seed: int | None = Field(None, ge=0)
 
     @model_validator(mode="after")
     def _check_budgets(self) -> Split:
@@ -70,10 +77,25 @@ class Split(BaseModel):
             raise ValueError(f"budgets must rise, up to {len(self.train)} training labels at most")
         return self
 
+    @model_validator(mode="after")
+    def _check_method(self) -> Split:
+        if self.independent == (self.seed is None):
+            raise ValueError("an independent split has a 'seed', and no other has one")
+        if self.independent and self.gap_fs:
+            raise ValueError("an independent split promises no gap: its 'gap_fs' is 0")
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_empty_budgets(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # files and hashes from before these fields are as they were
         fields: dict[str, Any] = write(self)
-        return {k: v for k, v in fields.items() if k != "budgets" or v}
+        kept = {"budgets": bool(self.budgets), "method": self.independent, "seed": self.independent}
+        return {k: v for k, v in fields.items() if kept.get(k, True)}
+
+    @property
+    def independent(self) -> bool:
+        """Whether frames without times were assigned at random."""
+        return self.method == "independent"
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
@@ -107,7 +129,10 @@ def check_split(split: Split, dataset: Dataset) -> None:
     ------
     AlignmentError
         If the content hash differs, an index does not exist or occurs twice, two parts overlap,
-        or the labels of two parts are nearer in time than the gap that the split promises.
+        the labels of two parts are nearer in time than the gap that the split promises, or an
+        independent split is of frames that have times.
+    InputError
+        If a split by time is of frames without times.
     """
     if split.content_hash != dataset.content_hash:
         raise AlignmentError(
@@ -136,6 +161,15 @@ def check_split(split: Split, dataset: Dataset) -> None:
                     expected="disjoint parts",
                 )
             seen[index] = part
+    if split.independent:
+        if dataset.has_times(split.system):
+            raise AlignmentError(
+                f"The split {split.dataset}/{split.name} draws at random from a trajectory.",
+                got=f"the method 'independent', and frames of {split.system!r} that have times",
+                expected="blocks of time: neighbours in time are nearly the same",
+                do=f"make a new one with: aptbench split {split.dataset} --name NEW_NAME",
+            )
+        return
     audit = audit_split(split.parts, dataset.times(split.system)[label_frames])
     # Times are multiples of the step stored in floating point: a rounding error is no breach.
     if audit.gap_fs < split.gap_fs * (1 - 1e-6):

@@ -22,13 +22,14 @@ class LabelSubset:
         As in ``train-4``.
     labels : tuple of int
         Label indices, in the order of the split.
-    farthest_fs : float
-        Largest time from a training label to the nearest label of the subset, in fs.
+    farthest_fs : float or None
+        Largest time from a training label to the nearest label of the subset, in fs; None where
+        the frames have no times.
     """
 
     name: str
     labels: tuple[int, ...]
-    farthest_fs: float
+    farthest_fs: float | None
 
     @property
     def n_labels(self) -> int:
@@ -37,15 +38,16 @@ class LabelSubset:
 
 
 def label_subsets(
-    split: Split, label_times: npt.ArrayLike, budgets: Sequence[int] | None = None
+    split: Split, label_times: npt.ArrayLike | None, budgets: Sequence[int] | None = None
 ) -> tuple[LabelSubset, ...]:
     """Return nested subsets of the training labels, the smallest first.
 
     Parameters
     ----------
     split : Split
-    label_times : array, shape (label,)
-        Times of all labels of the system, in fs.
+    label_times : array, shape (label,), or None
+        Times of all labels of the system, in fs. Without times labels are spread over the data set
+        in its order, in which what was made together stands together.
     budgets : sequence of int, optional
         Numbers of labels; those of the split if not given, else 1, 2, 4 and so on, and all.
 
@@ -77,14 +79,14 @@ def label_subsets(
             got=wrong[0],
             expected=f"1 to {len(train)}",
         )
-    times = np.asarray(label_times, float)[train]
+    times = train.astype(float) if label_times is None else np.asarray(label_times, float)[train]
     order = nested_order(times)
     found = []
     for n in sorted(set(wanted)):
         chosen = sorted(order[:n])
-        farthest = np.abs(times[:, None] - times[chosen]).min(1).max()
+        farthest = float(np.abs(times[:, None] - times[chosen]).min(1).max())
         labels = tuple(int(train[k]) for k in chosen)
-        found.append(LabelSubset(f"train-{n}", labels, float(farthest)))
+        found.append(LabelSubset(f"train-{n}", labels, None if label_times is None else farthest))
     return tuple(found)
 
 

@@ -49,13 +49,7 @@ def time_block_split(
     >>> time_block_split([0, 10, 20, 30, 40, 50], range(60), (0.5, 0.25, 0.25), gap_fs=15.0)
     {'train': (0, 1), 'validation': (3,), 'test': (5,)}
     """
-    shares = np.asarray(fractions, float)
-    if shares.shape != (3,) or not np.all(np.isfinite(shares)) or min(shares) < 0:
-        raise InputError("The 'fractions' must be three numbers.", got=list(fractions))
-    if shares[0] == 0 or shares[2] == 0:
-        raise InputError(
-            "The 'fractions' leave nothing for training or for the test.", got=list(fractions)
-        )
+    shares = checked_shares(fractions)
     if not np.isfinite(gap_fs) or gap_fs < 0:
         raise InputError("The 'gap_fs' must be zero or more.", got=gap_fs)
     label_times = np.asarray(times, float)[np.asarray(label_frames, int)]
@@ -96,3 +90,21 @@ def time_block_split(
         "validation": tuple(pick[start:end]),
         "test": tuple(pick[test_start:]),
     }
+
+
+def checked_shares(fractions: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Return the shares of training, validation and test as an array, shape (3,).
+
+    Raises
+    ------
+    InputError
+        If they are not three numbers from zero on, or leave nothing for training or for the test.
+    """
+    shares = np.asarray(fractions, float)
+    if shares.shape != (3,) or not np.all(np.isfinite(shares)) or min(shares) < 0:
+        raise InputError("The 'fractions' must be three numbers.", got=list(fractions))
+    if shares[0] == 0 or shares[2] == 0:
+        raise InputError(
+            "The 'fractions' leave nothing for training or for the test.", got=list(fractions)
+        )
+    return shares

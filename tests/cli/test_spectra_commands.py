@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from aptbench.cli.main import build_app
 from aptbench.data import open_dataset
 from aptbench.data.readers.extended_xyz import write_extended_xyz
-from aptbench.errors import InputError, UnknownNameError
+from aptbench.errors import AlignmentError, InputError, UnknownNameError
+from aptbench.tasks import load_task
 
 NAME = "synthetic-water"
 SYSTEM = ["--system", "bulk"]
@@ -21,6 +23,36 @@ SYSTEM = ["--system", "bulk"]
 @pytest.fixture(autouse=True)
 def _root(synthetic_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APTBENCH_ROOT", str(synthetic_project))
+
+
+MODEL = """
+import numpy as np
+
+class Charges:
+    n_parameters = 5
+
+    def __init__(self, **provenance):
+        self.provenance_ = provenance
+
+    def predict(self, frames):
+        charge = np.where(frames.atomic_numbers == 8, -0.8, 0.4)
+        return np.tile(charge[:, None, None] * np.eye(3), (len(frames), 1, 1, 1))
+"""
+
+
+def trained(path: Path, labels: list[int], name: str = "mine") -> Path:
+    """The folder of a model that says it was trained on these labels."""
+    path.mkdir()
+    (path / "model.py").write_text(MODEL)
+    provenance = {
+        "dataset": {"name": NAME},
+        "system": "bulk",
+        "content_hash": open_dataset(NAME).content_hash,
+        "train": labels,
+    }
+    spec = {"name": name, "title": "Mine", "class": "model:Charges", "parameters": provenance}
+    (path / "model.yaml").write_text(json.dumps(spec))
+    return path
 
 
 def call(*words: object) -> str:
@@ -114,3 +146,59 @@ def test_own_trajectory_from_a_file(tmp_path: Path) -> None:
 def test_bad_input_says_what_to_do(words: list[str], error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         call(*words)
+
+
+def test_a_spectrum_of_a_task_refuses_what_was_trained_on_its_test(tmp_path: Path) -> None:
+    task = load_task(f"{NAME}/iid")
+    leak = trained(tmp_path / "m", [task.train[0], task.test[1]])
+    for command in ("spectrum", "assign"):
+        with pytest.raises(AlignmentError, match="trained on test labels"):
+            call(command, task.name, "--model", leak, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    fine = trained(tmp_path / "fine", list(task.train))
+    call("spectrum", task.name, "--model", fine, "--out", tmp_path / "out")
+
+
+def test_labels_that_a_model_names_do_not_correct_it(tmp_path: Path) -> None:
+    task, data = load_task(f"{NAME}/iid"), open_dataset(NAME)
+    seen = list(task.test[:3])
+    model = trained(tmp_path / "m", seen)
+    of_split = len(task.train) + len(task.validation)
+
+    def left_out(*words: object) -> int:
+        call("spectrum", NAME, *SYSTEM, "--model", model, "--out", tmp_path / "out", *words)
+        with xr.open_zarr(tmp_path / "out" / "spectrum.zarr", consolidated=False) as study:
+            assert study.attrs["n_labels"] + study.attrs["labels_left_out"] == data.n_labels("bulk")
+            return int(study.attrs["labels_left_out"])
+
+    assert left_out() == of_split + len(seen)
+    assert left_out("--all-labels") == len(seen)
+
+
+def test_what_a_model_does_not_say_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = trained(tmp_path / "m", [0])
+    (model / "model.py").write_text(MODEL.replace("= provenance", "= {}"))
+    words = ["spectrum", NAME, *SYSTEM, "--model", model, "--out", tmp_path / "out"]
+    result = CliRunner().invoke(build_app(), [str(word) for word in words])
+    assert "mine does not say on which labels it was trained." in result.stderr
+
+
+def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
+    pair = [trained(tmp_path / name, [0], "point-charges") for name in ("a", "b")]
+    for models in (pair, ["point-charges", pair[0]]):
+        words = [word for model in models for word in ("--model", model)]
+        for command in ("spectrum", "assign"):
+            with pytest.raises(InputError, match="Two models are called 'point-charges'"):
+                call(command, NAME, *SYSTEM, *words, "--out", tmp_path / "out")
+
+
+@pytest.mark.parametrize("source", ["synthetic-water/iid", "file"])
+def test_all_labels_are_those_of_a_data_set(tmp_path: Path, source: str) -> None:
+    words: list[object] = [source]
+    if source == "file":
+        write_extended_xyz(tmp_path / "mine.extxyz", open_dataset(NAME).trajectory("bulk")[:2000])
+        words = [tmp_path / "mine.extxyz", "--time-step", "2", "--velocity-unit", "angstrom/fs"]
+    with pytest.raises(InputError, match="takes no --all-labels"):
+        call("spectrum", *words, "--model", "point-charges", "--all-labels", "--out", tmp_path)

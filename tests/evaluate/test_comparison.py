@@ -22,6 +22,7 @@ from aptbench.evaluate.comparison import (
     write_comparison,
 )
 from aptbench.evaluate.spectral_comparison import compare_spectra
+from aptbench.metrics.mean import Mean
 from aptbench.tasks import Task, load_task
 
 PROJECT = Path(__file__).parents[2]
@@ -75,6 +76,16 @@ def test_models_are_grouped_and_trivial_ones_marked(results: Path, task: Task) -
         read_comparison(path)
     with pytest.raises(InputError, match="aptbench compare"):
         read_comparison(results / "absent.json")
+
+
+def test_a_metric_that_is_no_number_is_refused(results: Path, task: Task) -> None:
+    means = archived_means(task, open_dataset(task.dataset), results, ("rmse",))
+    means["good"] = {
+        key: Mean(mean.bins, mean.sums, 0 * mean.weights) for key, mean in means["good"].items()
+    }
+    with pytest.raises(InputError, match="'rmse' is not a number") as caught:
+        compare_models(task, open_dataset(task.dataset), means)
+    assert "no value for good" in str(caught.value)
 
 
 def test_the_noise_of_real_labels(monkeypatch: pytest.MonkeyPatch) -> None:

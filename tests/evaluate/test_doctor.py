@@ -193,6 +193,58 @@ def test_one_convention_of_several_systems_is_told_once(several: Task, tmp_path:
     assert "convention of h2te" in [one.what for one in found.findings]
 
 
+@pytest.fixture
+def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """A transfer that learns from two data sets, each of one system called ``main``."""
+    monkeypatch.setenv("APTBENCH_ROOT", str(tmp_path))
+    rng = np.random.default_rng(0)
+    charge = np.array([-0.4, 0.2, 0.2])[:, None, None] * np.eye(3)
+    for name, system in (("one", "main"), ("two", "main"), ("few", "other")):
+        positions = [[0, 0, 0], [1, 0, 0], [0, 1, 0]] + 0.1 * rng.normal(size=(6, 3, 3))
+        data = SystemData(
+            Frames([8, 1, 1], positions, molecule=[0, 0, 0]),
+            np.arange(6),
+            charge + 0.1 * rng.normal(size=(6, 3, 3, 3)),
+        )
+        attrs = {"name": name, "version": "0.1.0", "title": "synthetic", "license": "CC0-1.0"}
+        write_dataset(tmp_path / "datasets" / name / f"{name}.zarr", {system: data}, attrs)
+
+    def part(name: str, system: str, *labels: int) -> LabelSet:
+        hashed = open_dataset(name).content_hash
+        return LabelSet(dataset=name, content_hash=hashed, labels={system: labels})
+
+    split = TransferSplit(
+        name="twins",
+        dataset="few",
+        axis="phase",
+        train=(part("one", "main", 0, 1), part("two", "main", 0, 1)),
+        validation=(part("one", "main", 2, 3), part("two", "main", 4)),
+        test=(part("few", "other", 5),),
+        rule="by hand",
+    )
+    path = transfer_path("few", "twins")
+    path.parent.mkdir()
+    path.write_text(split.model_dump_json())
+    return load_task("few/twins")
+
+
+def test_systems_of_one_name_in_two_data_sets_are_two(twins: Task, tmp_path: Path) -> None:
+    found = examine_model(twins, open_dataset("few"), Charged())
+    assert found.labels == {"one/main": 2, "two/main": 1}
+    truth = {}
+    for name, labels in validation_labels(twins).items():
+        dataset, _, system = name.partition("/")
+        numbers = {"one": [2, 3], "two": [4]}[dataset]
+        at = open_dataset(dataset).label_frames(system)[numbers]
+        sign = -1.0 if dataset == "two" else 1.0
+        truth[name] = Predictions(sign * labels.apt, at, labels.frames.atomic_numbers)
+    file = examine_file(twins, write_task_predictions(truth, tmp_path / "mine.npz"))
+    assert file.labels == found.labels
+    ambiguous = {"main": truth["one/main"], "other": truth["two/main"]}
+    with pytest.raises(AlignmentError, match="one/main, two/main"):
+        examine_file(twins, write_task_predictions(ambiguous, tmp_path / "mine.npz"))
+
+
 def test_the_command_counts_labels_and_systems(several: Task) -> None:
     result = CliRunner().invoke(
         build_app(), ["doctor", "few/all", "--model", str(REPOSITORY / "baselines/point-charges")]

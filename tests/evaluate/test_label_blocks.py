@@ -32,6 +32,18 @@ def test_labels_within_a_window_are_one_block(times, blocks) -> None:
     assert time_blocks(np.arange(len(times)) * 7, times).tolist() == list(blocks)
 
 
+def test_the_order_of_labels_does_not_matter() -> None:
+    times = np.arange(17) * 250.0
+    order = np.random.default_rng(3).permutation(17)
+    for given in (times, None):
+        sorted_ = time_blocks(np.arange(17) // 4 * 10 + np.arange(17) % 4, given)
+        frames = (np.arange(17) // 4 * 10 + np.arange(17) % 4)[order]
+        mixed = time_blocks(frames, None if given is None else given[order])
+        assert mixed.tolist() == sorted_[order].tolist()
+    # the last block is not that of the last label
+    assert LabelBlocks({"a": np.array([1, 0])}).bootstrap.strata == (2,)
+
+
 def test_without_times_neighbouring_frames_are_one_block() -> None:
     assert time_blocks([3, 4, 5, 9, 20, 21]).tolist() == [0, 0, 0, 1, 2, 2]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,8 @@ from aptbench.metrics import score
 from aptbench.models.constant import ConstantCharge
 from aptbench.spectra.band_filter import BandFilter
 from aptbench.tasks import load_task
-from aptbench.tasks.data_selection import DataSelection, read_selection
+from aptbench.tasks.data_selection import DataSelection, read_selection, write_selection
+from aptbench.tasks.task import split_path
 from tests.conftest import synthetic_positions, synthetic_tensors
 
 TASK = "synthetic-water/iid"
@@ -169,8 +171,6 @@ def test_a_committee_can_be_made_smaller(tmp_path: Path) -> None:
 
 
 def test_what_makes_another_training(project: Path, tmp_path: Path) -> None:
-    import shutil
-
     folder = tmp_path / "copy"
     shutil.copytree(project / "baselines" / "constant-charge", folder)
     before = settings_hash(folder)
@@ -225,6 +225,36 @@ def test_nothing_to_measure(wrong) -> None:
 def test_an_impossible_budget() -> None:
     with pytest.raises(InputError, match="no such budget"):
         measure(budgets=(1, 99))
+
+
+def test_two_models_of_one_name_are_refused(project: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project / "baselines" / "constant-charge", copy)
+    with pytest.raises(InputError, match="Two models are called 'constant-charge'"):
+        measure(("constant-charge", copy))
+
+
+def test_budgets_are_those_of_the_split_file(
+    synthetic_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(synthetic_project, root)
+    monkeypatch.setenv("APTBENCH_ROOT", str(root))
+    task = load_task(TASK)
+    path = split_path("synthetic-water", "iid")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budgets": [1, 3, 5]}))
+
+    def budgets(*words: str) -> list[str]:
+        words = ("learn", TASK, "--model", "constant-charge", "--no-cache", "--json", *words)
+        result = CliRunner().invoke(build_app(), [*words, "--out", str(tmp_path / "out")])
+        assert result.exit_code == 0, result.output
+        return list(json.loads(result.stdout)["budgets"])
+
+    assert budgets() == ["1", "3", "5"]
+    assert budgets("--labels", "2") == ["2"]
+    short = DataSelection.of(task, np.array([4, 0, 2, 1]), name="mine", method="by hand")
+    write_selection(short, tmp_path / "mine.json")
+    assert budgets("--selection", str(tmp_path / "mine.json")) == ["1", "3"]
 
 
 def test_a_selection_spends_the_budget(

@@ -160,6 +160,19 @@ def test_the_command_archives_compares_and_shows(
     assert (index.parent / "pictures" / "selection-synthetic-water-iid-1.png").stat().st_size > 1000
 
 
+def test_scores_without_an_entry_are_found_and_removed(folder: Path, aptbench: Call) -> None:
+    assert aptbench("selections", TASK, "--write")[0] == 0
+    (folder / ENTRIES / "chronological.json").unlink()
+    code, out, err = aptbench("selections", TASK, "--check")
+    assert (code, "Archived without an entry" in err) == (1, True)
+    assert "chronological" not in out
+    assert (folder / SCORES / "chronological.json").is_file()
+    code, _, err = aptbench("selections", TASK, "--write")
+    assert (code, "Removed without an entry" in err) == (0, True)
+    assert sorted(read_scores(folder)) == sorted(read_entries(folder))
+    assert aptbench("selections", TASK, "--check")[0] == 0
+
+
 def test_an_entry_has_its_name(folder: Path) -> None:
     (folder / ENTRIES / "in-time.json").rename(folder / ENTRIES / "mine.json")
     with pytest.raises(InputError, match="has another name"):

@@ -34,7 +34,6 @@ from aptbench.frames import Frames
 from aptbench.oracle import ChargedOscillators
 from aptbench.spectra import IR1, absorption, get_protocol
 from aptbench.spectra.assignment import assign
-from aptbench.tasks import Split
 
 SHORT = get_protocol("ir-short@1")
 TIMES = 2.0 * np.arange(900)
@@ -142,28 +141,18 @@ def test_sparse_labels_correct_a_model(sparse: Dataset, frames: Frames) -> None:
     assert scores["strong", "stretch", "band_integral_error"] == pytest.approx(0.69, abs=1e-3)
 
 
-def test_labels_of_training_and_validation_are_left_out(sparse: Dataset) -> None:
-    split = Split(
-        name="iid",
-        dataset="synthetic",
-        content_hash=sparse.content_hash,
-        system="a",
-        train=(0, 1),
-        validation=(2,),
-        test=(4, 5),
-        gap_fs=0,
-        rule="by hand",
-    )
-    reference = reference_currents(sparse, "a", (split,))
+def test_fitted_labels_are_left_out(sparse: Dataset) -> None:
+    reference = reference_currents(sparse, "a", {0, 1, 2})
     assert reference is not None
     assert reference.label_frames.tolist() == [350, 450, 550, 650, 750]
     assert reference.left_out == 3
-    other = split.model_copy(update={"system": "b"})
-    whole = reference_currents(sparse, "a", (other,))
-    assert whole is not None
-    assert whole.left_out == 0
-    everything = split.model_copy(update={"train": tuple(range(8)), "validation": ()})
-    assert reference_currents(sparse, "a", (everything,)) is None
+    assert reference_currents(sparse, "a", range(8)) is None
+
+
+def test_nothing_is_left_out_where_every_frame_is_labelled(dense: Dataset) -> None:
+    reference = reference_currents(dense, "a", {0, 1, 2})
+    assert reference is not None
+    assert (reference.dense, reference.left_out) == (True, 0)
 
 
 def test_two_labels_are_too_few_for_a_reference(sparse: Dataset) -> None:

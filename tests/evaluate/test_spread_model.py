@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +67,38 @@ def test_an_error_of_a_worker_is_that_of_the_model(
     frames = labels_of_test(task, open_dataset(task.dataset))["ch2clf"].frames
     with connect(1) as client, pytest.raises(AptbenchError, match="no charge for C"):
         SpreadModel(load_model("constant-charge"), "constant-charge", client).predict(frames)
+
+
+class Persistent:
+    """A client whose worker, this process, outlives changes of the model."""
+
+    def submit(self, call, *arguments, pure):
+        return call(*arguments)
+
+    def gather(self, results):
+        return list(results)
+
+
+def test_a_worker_that_outlives_a_training_takes_the_new_weights(
+    synthetic_project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("APTBENCH_ROOT", str(synthetic_project))
+    task = load_task("synthetic-water/iid")
+    frames = labels_of_test(task, open_dataset(task.dataset))[task.system].frames[:2]
+    folder = tmp_path / "mine"
+    shutil.copytree(synthetic_project / "baselines" / "constant-charge", folder)
+
+    def predict() -> np.ndarray:
+        model = load_model(folder)
+        found = SpreadModel(model, folder, Persistent(), task.name).predict(frames)  # type: ignore[arg-type]
+        assert np.array_equal(found, model.predict(frames))
+        return found
+
+    before = predict()
+    weights = json.loads((folder / "charges.json").read_text())
+    weights["charges"]["O"] -= 0.1
+    (folder / "charges.json").write_text(json.dumps(weights))
+    assert not np.array_equal(predict(), before)
 
 
 def test_the_trajectory_too(synthetic_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,13 +20,14 @@ from aptbench.evaluate.result import read_result
 from aptbench.evaluate.task_spectrum import task_spectrum
 from aptbench.spectra.current import current
 from aptbench.tasks import Task, load_task
-from aptbench.tasks.frozen import FrozenTask
+from aptbench.tasks.frozen import FrozenTask, freeze, frozen_path, read_frozen
 from aptbench.tasks.spectrum_reference import (
     SpectrumReference,
     read_spectrum_reference,
     reference_path,
     write_spectrum_reference,
 )
+from tests.conftest import Call
 
 TASK, SYSTEM = "synthetic-water/iid", "bulk"
 
@@ -135,6 +136,74 @@ def test_a_frozen_reference_stays(project: Path, task: Task, dataset: Dataset) -
         path.write_bytes(damaged)
         with pytest.raises(InputError, match="damaged"):
             task_spectrum(task, dataset)
+
+
+def higher_version(project: Path) -> Task:
+    """The same task as another version, as if its training labels had changed."""
+    path = project / "datasets" / "synthetic-water" / "splits" / "iid.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"version": content.get("version", 1) + 1}))
+    return load_task(TASK)
+
+
+def test_a_reference_is_that_of_the_version_that_was_released(
+    project: Path, task: Task, dataset: Dataset
+) -> None:
+    path = reference_path(TASK)
+    n_frames = len(task_spectrum(task, dataset).trajectory.frames)
+    rng = np.random.default_rng(0)
+    mine = SpectrumReference("m", "f", rng.normal(size=(n_frames, 3)).astype(np.float32))
+    write_spectrum_reference(mine, path)
+    freeze({task.identity: FrozenTask.of(task)}, frozen_path())
+    assert task_spectrum(task, dataset).frozen.hash == mine.hash
+    write_spectrum_reference(replace(mine, current=mine.current + 1), path, replace=True)
+    with pytest.raises(AlignmentError, match="not the one that synthetic-water/iid@1 was released"):
+        task_spectrum(task, dataset)
+    with pytest.raises(AlignmentError, match="spectrum"):
+        freeze({task.identity: FrozenTask.of(task)}, frozen_path())
+    path.unlink()
+    with pytest.raises(AlignmentError, match="Got: none"):
+        task_spectrum(task, dataset)
+    # a new version does not take what the old one was released with
+    write_spectrum_reference(mine, path)
+    second = higher_version(project)
+    assert task_spectrum(second, dataset).frozen is None
+    assert FrozenTask.of(second).spectrum is None
+
+
+def test_a_new_version_is_frozen_with_a_reference_of_its_own(
+    project: Path, task: Task, dataset: Dataset, aptbench: Call
+) -> None:
+    results = project / "leaderboard" / "results"
+
+    def run(version: Task) -> None:
+        done = evaluate_model(
+            version, dataset, "point-charges", spectrum=task_spectrum(version, dataset)
+        )
+        archive_evaluation(done, results)
+
+    path = reference_path(TASK)
+    n_frames = len(task_spectrum(task, dataset).trajectory.frames)
+    old = SpectrumReference("m", "f", np.zeros((n_frames, 3), np.float32))
+    write_spectrum_reference(old, path)
+    assert aptbench("tasks", "--freeze")[0] == 0
+    assert read_frozen(frozen_path())[task.identity].spectrum == old.hash
+    second = higher_version(project)
+    assert aptbench("tasks", "--freeze")[0] == 0
+    assert read_frozen(frozen_path())[second.identity].spectrum is None, "no current yet"
+    run(second)
+    assert aptbench("tasks", "--freeze")[0] == 0
+    new = read_spectrum_reference(path)
+    assert (new.model, new.task) == ("point-charges", second.identity)
+    assert read_frozen(frozen_path())[second.identity].spectrum == new.hash != old.hash
+    assert read_frozen(frozen_path())[task.identity].spectrum == old.hash
+    assert task_spectrum(second, dataset).frozen.hash == new.hash
+    # the next version may be released with the same current
+    third = higher_version(project)
+    assert task_spectrum(third, dataset).frozen is None
+    run(third)
+    assert aptbench("tasks", "--freeze")[0] == 0
+    assert read_frozen(frozen_path())[third.identity].spectrum == new.hash
 
 
 def test_labels_of_every_frame_are_the_reference(task: Task, dataset: Dataset) -> None:

@@ -117,6 +117,51 @@ def test_a_leak_is_one_whatever_else_was_learned(task: Task, dataset: Dataset, p
         training_record(said(task, dataset, **sets), task, dataset)
 
 
+def of_sets(
+    task: Task, dataset: Dataset, frames: dict[str, Any] | None, **changes: Any
+) -> SimpleNamespace:
+    """A model that learned in a transfer, from an older version of the data too."""
+    other = {"dataset": "ice", "content_hash": f"sha256:{64 * '2'}", "labels": {"bulk": [0, 1]}}
+    older = {"dataset": dataset.name, "content_hash": f"sha256:{64 * '3'}"}
+    return said(
+        task,
+        dataset,
+        task="ice/with-bulk@1",
+        dataset={},
+        system="",
+        content_hash=None,
+        train=None,
+        validation=None,
+        train_frames=None,
+        validation_frames=None,
+        train_sets=[other, older | {"labels": {task.system: [0, 1, 2]}}],
+        train_set_frames=frames,
+        **changes,
+    )
+
+
+def test_a_leak_of_a_transfer_from_older_data_is_not_excluded(task: Task, dataset: Dataset) -> None:
+    record = training_record(of_sets(task, dataset, None), task, dataset)
+    assert record.status == "other data"
+    assert "a leak cannot be excluded" in record.note
+    # a set of the data as they are now does not make up for it
+    own = {"dataset": dataset.name, "content_hash": task.content_hash}
+    own |= {"labels": {task.system: list(task.validation)}}
+    record = training_record(of_sets(task, dataset, None, validation_sets=[own]), task, dataset)
+    assert "a leak cannot be excluded" in record.note
+
+
+def test_frames_of_a_transfer_from_older_data_are_compared(task: Task, dataset: Dataset) -> None:
+    at = dataset.label_frames(task.system)
+    known = {"ice": {"bulk": [0, 50]}, dataset.name: {task.system: at[list(task.train)].tolist()}}
+    record = training_record(of_sets(task, dataset, known), task, dataset)
+    assert (record.status, "by frames" in record.note) == ("other data", True)
+    frame = int(at[task.test[0]])
+    known[dataset.name][task.system].append(frame)
+    with pytest.raises(AlignmentError, match=f"frame {frame}"):
+        training_record(of_sets(task, dataset, known), task, dataset)
+
+
 @pytest.mark.parametrize(
     ("model", "status"),
     [

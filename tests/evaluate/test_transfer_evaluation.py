@@ -15,6 +15,8 @@ from aptbench.evaluate import Predictions, evaluate_file, evaluate_model, write_
 from aptbench.evaluate.archive import archive_evaluation, archived_results
 from aptbench.evaluate.predictions import read_task_predictions, write_task_predictions
 from aptbench.evaluate.scoring import score_predictions
+from aptbench.evaluate.training import transfer_labels
+from aptbench.evaluate.training_provenance import TrainingProvenance
 from aptbench.evaluate.training_record import training_record
 from aptbench.tasks import Task, available_splits, available_tasks, load_task, write_split
 from aptbench.tasks.transfer import LabelSet, TransferSplit, transfer_path
@@ -138,6 +140,16 @@ def test_a_model_is_scored_reported_and_scored_again_from_its_file(
     assert again.systems == evaluation.result.systems
     page = write_report(task, dataset, [evaluation], tmp_path / "report", no_spectrum="no.")
     assert "(4 or 5 atoms each)" in page.read_text()
+
+
+def test_weights_of_a_transfer_name_frames(task: Task, dataset: Dataset) -> None:
+    said = transfer_labels(task).provenance
+    for part in ("train", "validation"):
+        for one in task.parts[part]:
+            for system, labels in one.labels.items():
+                frames = dataset.label_frames(system)[list(labels)].tolist()
+                assert said[f"{part}_set_frames"][one.dataset][system] == frames
+    assert TrainingProvenance.model_validate(said).train_set_frames is not None
 
 
 def test_training_is_held_against_all_parts(task: Task, dataset: Dataset) -> None:

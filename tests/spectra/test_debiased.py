@@ -233,6 +233,46 @@ def test_the_band_covers_the_truth(drawn, n_labels) -> None:
     assert np.mean(hits) > 0.88
 
 
+@pytest.mark.parametrize(("n_labels", "least"), [(8, 0.16), (64, 0.3)])
+def test_the_band_is_not_wider_than_its_errors_ask_for(drawn, n_labels, least) -> None:
+    """Two thirds of the errors of a normal distribution are below half of its 95 % limit."""
+    results, inside = drawn[n_labels], TRUTH.wavenumber >= 50
+
+    def part(truth, value, low, high):
+        half = np.where(truth > value, high - value, value - low)
+        return np.abs(truth - value) / half
+
+    points = [part(TRUTH.absorption, r.spectrum.absorption, r.low, r.high)[inside] for r in results]
+    # what no label tells makes the band of few labels wider than their noise
+    assert least < np.quantile(points, 0.68) < 0.55
+    for ends in BANDS.values():
+        exact = TRUTH.integral(*ends)
+        limits = [part(exact, *r.band_integral(*ends)) for r in results]
+        assert 0.3 < np.quantile(limits, 0.68) < 0.65
+    eta = np.mean(np.sum(RESIDUAL**2, 1)) ** 0.5 / np.mean(np.sum((MODEL + RESIDUAL) ** 2, 1)) ** 0.5
+    limits = [part(eta, *r.current_error) for r in results]
+    assert 0.3 < np.quantile(limits, 0.68) < 0.55
+
+
+def test_the_confidence_sets_the_width_by_the_distribution_of_student() -> None:
+    from scipy.stats import t
+
+    frames = random_frames(8)
+    reference = (MODEL + RESIDUAL)[frames]
+    low, high = (
+        debiased_spectrum(MODEL, frames, reference, bands=BANDS, confidence=p, **OPTIONS)
+        for p in (0.68, 0.95)
+    )
+    ratio = t.ppf(0.975, 7) / t.ppf(0.84, 7)  # 2.21; it would be 1.96 with the normal one
+    eta, *_, least = low.current_error
+    assert high.current_error[2] - eta == pytest.approx(ratio * (least - eta), rel=1e-9)
+    for ends in BANDS.values():
+        (value, *_, few), (*_, more) = low.band_integral(*ends), high.band_integral(*ends)
+        assert more - value == pytest.approx(ratio * (few - value), rel=0.02)
+    widths = [np.median(r.high - r.low) for r in (low, high)]
+    assert widths[1] == pytest.approx(ratio * widths[0], rel=0.03)
+
+
 def test_more_labels_narrow_the_band_and_beat_the_model(drawn) -> None:
     width = {n: np.median([np.sum(r.high - r.low) for r in drawn[n]]) for n in drawn}
     assert width[64] < 0.5 * width[8]

@@ -13,7 +13,14 @@ from aptbench.errors import AlignmentError, InputError
 from aptbench.metrics import METRICS, score
 from aptbench.spectra.modes import water_geometry
 from aptbench.tasks import available_tasks, load_task
-from aptbench.tasks.frozen import FrozenTask, check_frozen, freeze, frozen_path, read_frozen
+from aptbench.tasks.frozen import (
+    FrozenTask,
+    check_frozen,
+    checked_reference,
+    freeze,
+    frozen_path,
+    read_frozen,
+)
 
 
 def test_every_task_of_the_project_is_what_was_released() -> None:
@@ -21,6 +28,15 @@ def test_every_task_of_the_project_is_what_was_released() -> None:
     frozen = read_frozen(frozen_path())
     assert set(now) <= set(frozen), "release a new task with: aptbench tasks --freeze"
     check_frozen(frozen, now)
+
+
+def test_the_references_of_the_project_are_those_of_its_tasks() -> None:
+    tasks = [load_task(name) for name in available_tasks()]
+    found = {task.identity: checked_reference(task) for task in tasks}
+    for identity, released in read_frozen(frozen_path()).items():
+        if identity in found:
+            one = found[identity]
+            assert (None if one is None else one.hash) == released.spectrum
 
 
 GOLDEN = {

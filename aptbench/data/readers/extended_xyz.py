@@ -26,8 +26,8 @@ APT_NAMES: Final = ("apt", "born_effective_charges", "atomic_polar_tensor")
 """Names of a property of nine columns that are taken for the tensor."""
 VELOCITY_NAMES: Final = ("vel", "velocities", "velo")
 """Names of a property of three columns that are taken for the velocities."""
-# ASE stores momenta in sqrt(u eV); over a mass in u that is sqrt(eV/u), here in angstrom/fs.
-_MOMENTUM: Final = float(np.sqrt(ELEMENTARY_CHARGE / ATOMIC_MASS)) * 1e-5
+MOMENTUM: Final = float(np.sqrt(ELEMENTARY_CHARGE / ATOMIC_MASS)) * 1e-5
+"""From momenta of ASE over masses in u to angstrom/fs: ASE has them in sqrt(u eV)."""
 
 Array = npt.NDArray[np.float64]
 
@@ -43,6 +43,7 @@ class _Columns:
     centers: list[Array]
     molecule: npt.NDArray[np.int64] | None
     charge: float
+    times: list[float]
 
 
 def read_extended_xyz(
@@ -108,6 +109,22 @@ def read_extended_xyz_frames(path: Path | str, *, velocity_unit: str | None = No
     Parameters and errors are those of `read_extended_xyz`.
     """
     return _frames(_read(path, "angstrom", velocity_unit, {}))
+
+
+def read_extended_xyz_trajectory(
+    path: Path | str, *, velocity_unit: str | None = None
+) -> tuple[Array | None, Frames]:
+    """Read frames as `read_extended_xyz_frames` does, and the times that the file states.
+
+    Returns
+    -------
+    times : array, shape (frame,), or None
+        The ``time`` of each comment line in the unit of the file; None where there is none.
+    frames : Frames
+        In angstrom and angstrom/fs.
+    """
+    columns = _read(path, "angstrom", velocity_unit, {})
+    return np.array(columns.times) if columns.times else None, _frames(columns)
 
 
 def write_extended_xyz(path: Path | str, data: Frames | LabelledFrames) -> None:
@@ -184,7 +201,9 @@ def _read(
         if "molecule" in layout:
             molecule = block.numbers(fields, layout["molecule"])[:, 0].astype(int)
         if columns is None:
-            columns = _Columns(atomic_numbers(symbols), [], [], [], [], [], [], molecule, charge)
+            columns = _Columns(
+                atomic_numbers(symbols), [], [], [], [], [], [], molecule, charge, []
+            )
         for name, one, other in (
             ("total_charge", charge, columns.charge),
             ("molecule", molecule, columns.molecule),
@@ -211,10 +230,12 @@ def _read(
                 masses = standard_masses(columns.numbers)[:, None]
                 if "masses" in layout:
                     masses = block.numbers(fields, layout["masses"])
-                columns.velocities.append(momenta / masses * _MOMENTUM)
+                columns.velocities.append(momenta / masses * MOMENTUM)
         dipole = _numbers(info, "dipole", 3, block)
         if dipole is not None:
             columns.dipoles.append(dipole)
+        if (time := _numbers(info, "time", 1, block)) is not None:
+            columns.times.append(float(time[0]))
         centers = _numbers(info, "wannier_centers", None, block)
         if centers is not None:
             columns.centers.append(centers.reshape(-1, 3))
@@ -319,6 +340,7 @@ def _check_alike(columns: _Columns, source: str) -> None:
         "tensors": len(columns.apt),
         "dipoles": len(columns.dipoles),
         "Wannier centres": len(columns.centers),
+        "times": len(columns.times),
     }
     for what, count in counts.items():
         if count not in (0, n):
