@@ -92,6 +92,14 @@ def spectrum(
         float | None,
         typer.Option(help="Blocks of the bootstrap, in fs [default: a tenth of the time]."),
     ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh",
+            help="Predict every frame of a task, although its current is archived and the model "
+            "has not changed.",
+        ),
+    ] = False,
     cache: Cache = True,
     as_json: AsJson = False,
 ) -> None:
@@ -116,10 +124,12 @@ def spectrum(
     folder = _folder(out, f"spectrum-{opened.name}")
     reference = opened.reference(fitted.labels)
     _say_fitted(fitted, reference)
-    currents = {}
-    with _tensors(opened, models, cache) as predicted:
+    kept = {} if fresh else _archived(opened, models)
+    rest = {name: one for name, one in models.items() if one.name not in kept}
+    with _tensors(opened, rest, cache) as predicted:
         for name, tensors in predicted.items():
-            currents[name] = predict_currents(tensors, opened.trajectory.frames).values
+            kept[name] = predict_currents(tensors, opened.trajectory.frames).values
+    currents = {one.name: kept[one.name] for one in models.values()}
     study = spectral_study(
         opened.trajectory,
         currents,
@@ -338,6 +348,32 @@ def _say_fitted(fitted: FittedLabels, reference: ReferenceCurrents | None) -> No
         )
     for note in fitted.notes:
         typer.echo(f"{note} Labels that it is compared with may be among them.", err=True)
+
+
+def _archived(opened: SpectralSource, models: Mapping[str, NamedModel]) -> dict[str, Any]:
+    """Return currents of models of a task that are archived and have not changed, by name."""
+    from aptbench.data import root
+    from aptbench.evaluate.archived_current import archived_current
+    from aptbench.evaluate.prediction_run import fingerprint
+    from aptbench.models import model_folder
+    from aptbench.tasks import load_task
+
+    found: dict[str, Any] = {}
+    if opened.task is None or opened.dataset is None:
+        return found
+    task = load_task(opened.task.task)
+    archive = root() / "leaderboard" / "results"
+    for name, model in models.items():
+        mark = fingerprint(model_folder(name), task.name)
+        kept = archived_current(archive, task, opened.dataset, model, mark, opened.trajectory)
+        if kept is not None:
+            found[model.name] = kept[0].current
+    if found:
+        typer.echo(
+            f"Currents from {archive}, of models that have not changed: {', '.join(found)}.",
+            err=True,
+        )
+    return found
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aptbench.errors import InputError
+from aptbench.evaluate.archived_current import archived_current
 from aptbench.evaluate.cost import measure_inference, measurement_identity, model_cost
-from aptbench.evaluate.current_record import CurrentRecord, current_path
+from aptbench.evaluate.current_record import CurrentRecord
 from aptbench.evaluate.prediction_run import (
     NamedModel,
     PredictedTensors,
@@ -33,7 +34,6 @@ from aptbench.evaluate.result import (
     SystemScores,
     Timing,
     Training,
-    read_result,
 )
 from aptbench.evaluate.scoring import (
     frames_of_test,
@@ -44,7 +44,7 @@ from aptbench.evaluate.scoring import (
 from aptbench.evaluate.spread_model import SpreadModel
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.evaluate.training_record import training_record
-from aptbench.evaluate.trajectory import DenseTrajectory, molecular_currents
+from aptbench.evaluate.trajectory import molecular_currents
 from aptbench.evaluate.versions import versions
 from aptbench.frames import Frames
 from aptbench.models import check_model, load_model, model_folder
@@ -57,9 +57,6 @@ if TYPE_CHECKING:
 
 EQUIVARIANCE = "equivariance_error"
 _ROTATIONS = ("proper_rotation", "improper_rotation")
-
-PATIENCE = 60.0
-"""Seconds that predicting a trajectory may take before an archived current is used instead."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -113,9 +110,8 @@ def evaluate_model(
     spectrum : TaskSpectrum, optional
         For the infrared spectrum; none is made if None.
     archive : Path, optional
-        Folder of archived results. Where the current of this very model is among them, and would
-        take more than `PATIENCE` to make again, it is taken from there once the tensors of its
-        audit frames agree; there is no assignment then.
+        Folder of archived results. A current that `archived_current` finds there is not made
+        again; there is no assignment then.
     patience : float
         Seconds that predicting the trajectory may take, by the speed on the test frames; there is
         no spectrum of a model that would take longer.
@@ -178,7 +174,11 @@ def evaluate_model(
     record, summary, assignment = None, None, None
     if spectrum is not None:
         trajectory = spectrum.trajectory
-        kept_record = _archived(archive, task, dataset, model, mark, trajectory)
+        kept_record = (
+            None
+            if archive is None
+            else archived_current(archive, task, dataset, model, mark, trajectory)
+        )
         expected = timing.seconds_per_frame * len(trajectory.frames)
         if kept_record is not None:
             record, timing = kept_record
@@ -216,30 +216,6 @@ def evaluate_model(
     card = folder / "card.md" if folder is not None else None
     text = card.read_text(encoding="utf-8") if card is not None and card.is_file() else ""
     return Evaluation(result, predictions, text, record, assignment)
-
-
-def _archived(
-    archive: Path | None,
-    task: Task,
-    dataset: Dataset,
-    model: NamedModel,
-    mark: str | None,
-    trajectory: DenseTrajectory,
-) -> tuple[CurrentRecord, Timing] | None:
-    """Return current and cost of an earlier run of this very model, if it still predicts so."""
-    if archive is None or mark is None:
-        return None
-    path = Path(archive) / task.name / f"{model.name}.json"
-    if not path.is_file() or not current_path(path).is_file():
-        return None
-    old = read_result(path)
-    same = (old.task, old.data.content_hash, old.model.fingerprint)
-    if same != (task.identity, dataset.content_hash, mark) or old.timing is None:
-        return None
-    if old.timing.seconds_per_frame * len(trajectory.frames) < PATIENCE:
-        return None
-    record = CurrentRecord.read(current_path(path))
-    return (record, old.timing) if record.is_of(model, trajectory) else None
 
 
 def evaluate_file(

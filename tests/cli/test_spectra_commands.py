@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from aptbench.cli.main import build_app
 from aptbench.data import open_dataset
 from aptbench.data.readers.extended_xyz import write_extended_xyz
 from aptbench.errors import AlignmentError, InputError, UnknownNameError
+from aptbench.evaluate import archived_current
 from aptbench.tasks import load_task
 
 NAME = "synthetic-water"
@@ -157,6 +159,31 @@ def test_a_spectrum_of_a_task_refuses_what_was_trained_on_its_test(tmp_path: Pat
     assert not (tmp_path / "out").exists()
     fine = trained(tmp_path / "fine", list(task.train))
     call("spectrum", task.name, "--model", fine, "--out", tmp_path / "out")
+
+
+def test_the_archived_current_of_an_unchanged_model_is_used(
+    synthetic_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, archive = f"{NAME}/iid", synthetic_project / "leaderboard" / "results"
+    model = ["--model", "point-charges"]
+    call("run", task, *model, "--no-cost", "--archive", archive, "--out", tmp_path / "run")
+    monkeypatch.setattr(archived_current, "PATIENCE", 0.0)
+    try:
+        told = [
+            CliRunner().invoke(
+                build_app(),
+                ["spectrum", task, *model, "--json", "--out", str(tmp_path / "out"), *more],
+            )
+            for more in ([], ["--fresh"])
+        ]
+    finally:
+        shutil.rmtree(archive / task)
+    assert ["have not changed: point-charges." in one.stderr for one in told] == [True, False]
+    kept, fresh = (
+        json.loads(one.stdout)["band_integrals_cm-2"]["all"]["models"]["point-charges"]
+        for one in told
+    )
+    assert kept == pytest.approx(fresh, rel=1e-5)
 
 
 def test_labels_that_a_model_names_do_not_correct_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from aptbench.data import Dataset, open_dataset
 from aptbench.errors import AlignmentError, InputError
-from aptbench.evaluate import evaluate_model, evaluation
+from aptbench.evaluate import archived_current, evaluate_model, evaluation
 from aptbench.evaluate.archive import archive_evaluation, best_current
 from aptbench.evaluate.current_record import CurrentRecord, current_path
 from aptbench.evaluate.rescoring import rescore
@@ -259,7 +259,7 @@ def test_an_archived_current_saves_its_prediction(
     path = archive_evaluation(first, archive)
     assert first.assignment is not None
     assert run().assignment is not None, "what is quick is predicted again"
-    monkeypatch.setattr(evaluation, "PATIENCE", 0.0)
+    monkeypatch.setattr(archived_current, "PATIENCE", 0.0)
     again = run()
     assert again.assignment is None, "taken from the archive"
     assert again.result.spectrum == first.result.spectrum
