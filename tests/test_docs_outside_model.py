@@ -47,15 +47,20 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_frames_and_dipoles_arrive_in_the_xyz_file(exported: Path) -> None:
+    task, dataset = load_task(TASK), open_dataset("molecules-dft")
     frames = list(script("convert").frames(exported))
-    dataset = open_dataset("molecules-dft")
-    labels = dataset.labelled("hcooh")
-    ours = [atoms for atoms in frames if atoms.info["config_type"] == "hcooh"]
-    assert len(frames) == load_task(TASK).n_test
-    for k, atoms in enumerate(ours):
-        assert np.allclose(atoms.positions, labels.frames.positions[k], atol=1e-5)
+    assert [atoms.info["config_type"] for atoms in frames] == [
+        system for system in sorted(task.systems) for _ in task.test_labels[system]
+    ]
+    for system, chosen in task.test_labels.items():
+        labels = dataset.labelled(system, np.array(chosen))
         assert labels.dipole is not None
-        assert np.allclose(atoms.info["REF_dipole"], labels.dipole[k], atol=1e-6)
+        ours = [atoms for atoms in frames if atoms.info["config_type"] == system]
+        assert len(ours) == len(labels) > 1
+        for k, atoms in enumerate(ours):
+            assert np.array_equal(atoms.numbers, labels.frames.atomic_numbers)
+            assert np.allclose(atoms.positions, labels.frames.positions[k], atol=1e-5)
+            assert np.allclose(atoms.info["REF_dipole"], labels.dipole[k], atol=1e-6)
 
 
 def test_predictions_are_of_the_frames_and_in_the_order_of_the_task(

@@ -29,7 +29,8 @@ def converge(
     recipe: RecipePath,
     work: Work = None,
     out: Annotated[
-        Path | None, typer.Option(help="File of the result [default: convergence.json by recipe].")
+        Path | None,
+        typer.Option(help="File of the result.", show_default="convergence.json by recipe"),
     ] = None,
     ranks: Ranks = 1,
     as_json: Json = False,

@@ -26,10 +26,11 @@ def register(app: typer.Typer) -> None:
 def dense(
     recipe: Annotated[Path, typer.Argument(help="The recipe.yaml of a densely labelled set.")],
     system: Annotated[
-        list[str] | None, typer.Option(help="Only this system; may be repeated [default: all].")
+        list[str] | None,
+        typer.Option(help="Only this system; may be repeated.", show_default="all"),
     ] = None,
     work: Annotated[
-        Path | None, typer.Option(help="Folder for the raw files [default: raw/NAME].")
+        Path | None, typer.Option(help="Folder for the raw files.", show_default="raw/NAME")
     ] = None,
     build: Annotated[
         bool, typer.Option("--build", help="Write the store NAME.zarr of all systems.")

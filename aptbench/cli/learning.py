@@ -127,9 +127,11 @@ def select(
     dataset = open_dataset(definition.dataset)
     check_split(definition.within, dataset)
     system = definition.system
-    at = dataset.label_frames(system)[list(definition.train)]
-    frames = dataset.trajectory(system)[at]
-    times = dataset.times(system)[at] if dataset.has_times(system) else None
+    train = list(definition.train)
+    frames = dataset.labelled(system, train).frames
+    times = None
+    if dataset.has_times(system):
+        times = dataset.times(system)[dataset.label_frames(system)[train]]
     found = order(definition, frames, times, method, seed=seed)
     name = f"selection-{definition.name.replace('/', '-')}-{found.name}.json"
     path = write_selection(found, out or root() / "reports" / name)

@@ -22,7 +22,7 @@ TRAJECTORY = "trajectory.zarr"
 RecipePath = Annotated[Path, typer.Argument(help="The recipe.yaml of a data set.")]
 Work = Annotated[
     Path | None,
-    typer.Option(help="Folder for the raw files of the engine [default: raw/NAME]."),
+    typer.Option(help="Folder for the raw files of the engine.", show_default="raw/NAME"),
 ]
 Ranks = Annotated[int, typer.Option(min=1, help="MPI processes of the engine.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -129,10 +129,10 @@ def label(
     recipe: RecipePath,
     work: Work = None,
     records: Annotated[
-        Path | None, typer.Option(help="Folder of the records [default: beside the recipe].")
+        Path | None, typer.Option(help="Folder of the records.", show_default="beside the recipe")
     ] = None,
     frames: Annotated[
-        str | None, typer.Option(help="Frame numbers, as '0,100,200' [default: the recipe's].")
+        str | None, typer.Option(help="Frame numbers, as '0,100,200'.", show_default="the recipe's")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many frames.")] = None,
     ranks: Ranks = 1,
@@ -210,7 +210,8 @@ def label(
 def build(
     recipe: RecipePath,
     out: Annotated[
-        Path | None, typer.Option(help="The store to write [default: NAME.zarr by the recipe].")
+        Path | None,
+        typer.Option(help="The store to write.", show_default="NAME.zarr by the recipe"),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -31,7 +31,9 @@ System = Annotated[str | None, typer.Option(help="System of a data set with seve
 Models = Annotated[
     list[str] | None, typer.Option("--model", help="Name or folder of a model; may be repeated.")
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of the results [default: reports/...].")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the results.", show_default="reports/...")
+]
 Protocol = Annotated[str, typer.Option(help="Spectral protocol: ir@1, or ir-short@1 from 1 ps.")]
 Quantum = Annotated[
     str | None, typer.Option(help="Quantum correction: harmonic, none, standard, schofield.")
@@ -47,9 +49,10 @@ Velocities = Annotated[
 Cell = Annotated[
     str | None, typer.Option(help="Edges of an orthorhombic cell of such files, A,B,C in angstrom.")
 ]
-Temperature = Annotated[float | None, typer.Option(help="In K [default: of the velocities].")]
+Temperature = Annotated[float | None, typer.Option(help="In K.", show_default="of the velocities")]
 Volume = Annotated[
-    float | None, typer.Option(help="In angstrom^3 [default: of the cell; 1000 without a cell].")
+    float | None,
+    typer.Option(help="In angstrom^3.", show_default="of the cell; 1000 without a cell"),
 ]
 Cache = Annotated[bool, typer.Option(help="Keep predicted tensors, and use those that are kept.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -90,7 +93,7 @@ def spectrum(
     volume: Volume = None,
     block: Annotated[
         float | None,
-        typer.Option(help="Blocks of the bootstrap, in fs [default: a tenth of the time]."),
+        typer.Option(help="Blocks of the bootstrap, in fs.", show_default="a tenth of the time"),
     ] = None,
     fresh: Annotated[
         bool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -33,14 +34,14 @@ def split(
         tuple[float, float, float], typer.Option(help="Shares of training, validation and test.")
     ] = (0.6, 0.2, 0.2),
     gap_fs: Annotated[
-        float | None, typer.Option(help="Least time between two parts, in fs [default: 200].")
+        float | None, typer.Option(help="Least time between two parts, in fs.", show_default="200")
     ] = None,
     independent: Annotated[
         bool,
         typer.Option("--independent", help="Frames without times: assign the labels at random."),
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the draw of --independent [default: 0].")
+        int | None, typer.Option(min=0, help="Of the draw of --independent.", show_default="0")
     ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Of a densely labelled system use every n-th label only.")
@@ -72,12 +73,15 @@ def split(
         write_split,
     )
     from aptbench.tasks.task import split_path
+    from aptbench.tasks.transfer import transfer_path
 
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise InputError(
             "This cannot be the name of a split.", got=name, expected="letters, digits, _ . -"
         )
     data = open_dataset(dataset)
+    _check_place(data)
+    _check_free("transfer", f"{data.name}/{name}", transfer_path(data.name, name))
     system = data.only_system() if system is None else system
     _check_method(data, system, independent, gap_fs, seed)
     pool = data.label_frames(system)[::every]
@@ -139,15 +143,26 @@ def transfer(
         ),
     ] = None,
     stride: Annotated[
-        int, typer.Option(min=1, help="Train on every so many labels of a data set.")
-    ] = 1,
-    test_stride: Annotated[int, typer.Option(min=1, help="Test every so many labels.")] = 1,
+        int | None,
+        typer.Option(min=1, help="Train on every so many labels of a data set.", show_default="1"),
+    ] = None,
+    test_stride: Annotated[
+        int | None,
+        typer.Option(min=1, help="Test every so many labels of a data set.", show_default="1"),
+    ] = None,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of a data set for validation: the last.")
-    ] = 0.2,
+        float | None,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of a data set for validation: the last.",
+            show_default="0.2",
+        ),
+    ] = None,
     gap_fs: Annotated[
-        float, typer.Option(min=0, help="Least time to the validation labels, in fs.")
-    ] = 0.0,
+        float | None,
+        typer.Option(min=0, help="Least time to the validation labels, in fs.", show_default="0"),
+    ] = None,
     mixed_theory: Annotated[
         bool, typer.Option(help="Allow labels of several levels of theory.")
     ] = False,
@@ -168,6 +183,7 @@ def transfer(
     from aptbench.errors import InputError
     from aptbench.json_file import faults
     from aptbench.tasks import write_split
+    from aptbench.tasks.task import split_path
     from aptbench.tasks.transfer import TransferSplit, transfer_path
     from aptbench.tasks.transfer_check import check_transfer
     from aptbench.tasks.transfer_parts import labels_to_test, parts_of_split, training_labels
@@ -177,6 +193,12 @@ def transfer(
             "A transfer needs something to test.",
             expected="one of --target, --leave-out and --adapt",
         )
+    if adapt and test_stride is not None:
+        raise InputError(
+            "The test of a split is made already, and is taken as it is.",
+            got=f"--test-stride {test_stride} with --adapt {adapt}",
+            do="leave out --test-stride",
+        )
     left_out = leave_out or []
     known = training_labels(
         source, stride=stride, validation=validation, gap_fs=gap_fs, leave_out=left_out
@@ -184,10 +206,13 @@ def transfer(
     train, held, adapted = known.train, known.validation, None
     if adapt is None:
         origin = target or source.partition(":")[0]
-        test = labels_to_test(origin, stride=test_stride, only=left_out)
+        test = labels_to_test(origin, stride=test_stride or 1, only=left_out)
+        tested = target or ", ".join(left_out)
+        rule = f"train on {known.rule}; test on label 1 of {test_stride or 1} of {tested}"
     else:
         more, adapted = parts_of_split(adapt)
         train, held, test = train + more["train"], held + more["validation"], more["test"]
+        rule = f"train on {known.rule}, and on {adapt}; test on that of {adapt}"
     try:
         made = TransferSplit.model_validate(
             {
@@ -200,14 +225,13 @@ def transfer(
                 "source": known.source,
                 "adapted": adapted,
                 "same_theory": not mixed_theory,
-                "rule": _rule(
-                    source, target, adapt, left_out, stride, test_stride, validation, gap_fs
-                ),
+                "rule": rule,
                 "version": version,
             }
         )
     except ValidationError as error:
         raise InputError("This is no transfer split.", got=faults(error)) from None
+    _check_free("split", f"{made.dataset}/{name}", split_path(made.dataset, name))
     names = {part.dataset for parts in made.parts.values() for part in parts}
     check_transfer(made, {one: open_dataset(one) for one in names})
     path = write_split(made, transfer_path(made.dataset, name), overwrite=force)
@@ -225,7 +249,11 @@ def subsets(
     task: Annotated[str, typer.Argument(help="Name of the task, such as water/iid.")],
     labels: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="A budget of training labels; may be repeated. Those of the split file, else 1, 2, 4, ... all."),
+        typer.Option(
+            min=1,
+            help="A budget of training labels; may be repeated. Those of the split file, else "
+            "1, 2, 4, ... all.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -263,6 +291,34 @@ def subsets(
         for one in found
     ]
     typer.echo(markdown_table(head, body))
+
+
+def _check_place(data: Dataset) -> None:
+    """Refuse a store outside the catalog, whose tasks could not be loaded."""
+    from aptbench.data import root
+    from aptbench.errors import InputError
+
+    place = root() / "datasets" / data.name / f"{data.name}.zarr"
+    if data.path.resolve() != place.resolve():
+        raise InputError(
+            "A task finds its data by name, and this store is not where its name says.",
+            got=f"{data.path}, of the data set {data.name!r}",
+            expected=str(place),
+            do=f"put the store there, and then: aptbench split {data.name} --name NAME",
+        )
+
+
+def _check_free(kind: str, task: str, path: Path) -> None:
+    """Refuse the name of a task of the other kind, since two of one name cannot be loaded."""
+    from aptbench.errors import InputError
+
+    if path.is_file():
+        raise InputError(
+            f"The task {task!r} exists, and is a {kind}.",
+            got=str(path),
+            expected="one task of a name",
+            do="choose another --name",
+        )
 
 
 def _check_method(
@@ -306,27 +362,3 @@ def _apart(split: Split, data: Dataset) -> str:
         f"least time between parts {audit.gap_fs:g} fs; "
         f"from test to training {min(audit.nearest_train_fs):g} fs"
     )
-
-
-def _rule(
-    source: str,
-    target: str | None,
-    adapt: str | None,
-    left_out: list[str],
-    stride: int,
-    test_stride: int,
-    validation: float,
-    gap_fs: float,
-) -> str:
-    if "/" in source:
-        trained = f"training and validation of {source}"
-    else:
-        without = f" without {', '.join(left_out)}" if left_out else ""
-        trained = (
-            f"label 1 of {stride} of {source}{without}, of each system the last share of "
-            f"{validation:g} for validation after a gap of {gap_fs:g} fs"
-        )
-    if adapt is not None:
-        return f"train on {trained}, and on {adapt}; test on that of {adapt}"
-    tested = target or ", ".join(left_out)
-    return f"train on {trained}; test on label 1 of {test_stride} of {tested}"

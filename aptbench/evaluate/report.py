@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,12 @@ from aptbench.evaluate.result import Result, write_result
 from aptbench.evaluate.scoring import atoms_in_a_row, labels_of_test
 from aptbench.evaluate.spectral_files import write_assignment, write_study
 from aptbench.evaluate.spectral_study import REFERENCE, SpectralStudy
-from aptbench.evaluate.spectral_table import percent, percent_interval, with_interval
+from aptbench.evaluate.spectral_table import (
+    integral_unit,
+    percent,
+    percent_interval,
+    with_interval,
+)
 from aptbench.evaluate.table import (
     Column,
     columns,
@@ -229,6 +235,7 @@ def _spectrum(
         return None
     summary = write_study(study, folder, zarr=False)
     places = summary["band_integrals_cm-2"]
+    factor, unit = integral_unit(study.trajectory.isolated, study.trajectory.volume)
     scores = {(s.model, s.band, s.metric): s for s in study.scores}
     rows = []
     for index, evaluation in enumerate(evaluations):
@@ -240,7 +247,7 @@ def _spectrum(
             error = scores.get((name, place, "band_integral_error"))
             cells.append(
                 {
-                    "integral": f"{row['models'][name][0] / 1e6:.3f}",
+                    "integral": f"{factor * row['models'][name][0]:.3f}",
                     "error": error and percent(error.value),
                     "interval": error and percent_interval(error.low, error.high),
                 }
@@ -257,7 +264,7 @@ def _spectrum(
             }
         )
     reference = [
-        with_interval(*(1e-6 * value for value in row[REFERENCE]))
+        with_interval(*(factor * value for value in row[REFERENCE]))
         if REFERENCE in row and None not in row[REFERENCE]
         else "–"
         for row in places.values()
@@ -274,6 +281,8 @@ def _spectrum(
         "left_out": summary["labels_left_out"],
         "best": study.best_debiased,
         "bands": [(name, *(f"{end:g}" for end in row["cm-1"])) for name, row in places.items()],
+        "isolated": study.trajectory.isolated,
+        "unit": _superscript(unit),
         "reference": reference,
         "rows": rows,
     }
@@ -329,6 +338,11 @@ def _command(task: Task, results: Sequence[Any]) -> str:
     for result in results:
         words += ["--model", result.model.name]
     return shlex.join(words)
+
+
+def _superscript(unit: str) -> str:
+    raised = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(raised), unit)
 
 
 def _embedded(path: Path) -> str:

@@ -51,17 +51,37 @@ def audit_split(parts: Mapping[str, Sequence[int]], label_times: npt.ArrayLike) 
     """
     times = np.asarray(label_times, float)
     chosen = {name: times[list(part)] for name, part in parts.items() if len(part)}
-    gap = min((_distances(a, b).min() for a, b in combinations(chosen.values(), 2)), default=np.inf)
+    pairs = combinations(chosen.values(), 2)
+    gap = min((time_to_nearest(a, b).min() for a, b in pairs), default=np.inf)
     nearest: tuple[float, ...] = ()
     if "train" in chosen and "test" in chosen:
-        nearest = tuple(float(x) for x in _distances(chosen["test"], chosen["train"]).min(1))
+        nearest = tuple(time_to_nearest(chosen["test"], chosen["train"]).tolist())
     used = {index for part in parts.values() for index in part}
     return SplitAudit(
         float(gap), nearest, tuple(index for index in range(len(times)) if index not in used)
     )
 
 
-def _distances(
-    first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    return np.abs(first[:, None] - second[None])
+def time_to_nearest(times: npt.ArrayLike, others: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the distance in time from each label to the nearest of others.
+
+    Parameters
+    ----------
+    times : array, shape (label,)
+    others : array, shape (other,)
+        One at least, in any order.
+
+    Returns
+    -------
+    array, shape (label,)
+
+    Examples
+    --------
+    >>> time_to_nearest([0.0, 4.0, 9.0], [5.0, 1.0]).tolist()
+    [1.0, 1.0, 4.0]
+    """
+    at, known = np.asarray(times, float), np.sort(np.asarray(others, float))
+    # memory for one number a label: all pairs of a dense trajectory do not fit
+    after = np.searchsorted(known, at)
+    earlier, later = known[np.maximum(after - 1, 0)], known[np.minimum(after, len(known) - 1)]
+    return np.minimum(np.abs(at - earlier), np.abs(at - later))

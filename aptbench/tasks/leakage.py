@@ -161,7 +161,7 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
 
     Notes
     -----
-    Tensors are read only where every frame is labelled, for their correlation in time.
+    Tensors are compared only where every frame is labelled: their correlation in time.
     """
     from aptbench.data.stored_frames import StoredFrames
 
@@ -191,6 +191,10 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         )
         for name, found in remembered.observables.items()
     ]
+    # of a long trajectory only the frames of the parts are kept
+    used = np.unique(np.concatenate([np.array(part, int) for part in split.parts.values()]))
+    place = np.zeros(len(at), np.int64)
+    place[used] = np.arange(len(used))
     low, high = min(spacing.nearest_train_fs), max(spacing.nearest_train_fs)
     return LeakageAudit(
         task=task.identity,
@@ -202,7 +206,7 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         unused=len(spacing.unused),
         trajectory_fs=float(np.ptp(times)),
         memory=tuple(sorted(memory, key=lambda one: -one.time_fs)),
-        **likeness_of_parts(split, dataset.trajectory(system), at),
+        **likeness_of_parts(split, dataset.labelled(system, used).frames, place),
     )
 
 
@@ -215,8 +219,9 @@ def likeness_of_parts(
     ----------
     split : Split
     frames : Frames
-        All of the system.
+        Of the system, with those of all labels of the split.
     label_frames : array of int, shape (label,)
+        Where among ``frames`` that of each label is; of a label in no part it does not matter.
 
     Returns
     -------

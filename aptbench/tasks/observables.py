@@ -66,27 +66,31 @@ def trajectory_observables(frames: Trajectory) -> dict[str, Array]:
         table = MoleculeTable.of(first, np.arange(first.n_atoms))
     k = min(NEIGHBORS, len(table) - 1)
     step = max(1, min(_CHUNK, _CELLS // len(table) ** 2))
-    parts: dict[str, list[Array]] = {}
+    found: dict[str, Array] = {}
     for start in range(0, len(frames), step):
         for name, values in _of_stretch(table, frames[start : start + step], k).items():
-            parts.setdefault(name, []).append(values)
-    found = {name: np.concatenate(values) for name, values in parts.items()}
+            if start == 0:
+                found[name] = np.empty((len(frames), *values.shape[1:]))
+            found[name][start : start + step] = values
+    # in place where it can be: these are the largest arrays of an audit
     observables: dict[str, Array] = {}
     if "bond" in found:
-        observables |= {"bond P1": found["bond"], "bond P2": second_rank(found["bond"])}
+        observables |= {"bond P1": found["bond"], "bond P2": _second_rank_series(found["bond"])}
     if "axis" in found:
-        long = np.linalg.norm(found["axis"], axis=-1).min(0) > _SHORT
+        axis = found.pop("axis")
+        long = np.linalg.norm(axis, axis=-1).min(0) > _SHORT
         if long.any():
-            axis = found["axis"][:, long]
-            axis = axis / np.linalg.norm(axis, axis=-1, keepdims=True)
-            observables |= {"axis P1": axis, "axis P2": second_rank(axis)}
+            axis = axis if long.all() else axis[:, long]
+            axis /= np.linalg.norm(axis, axis=-1, keepdims=True)
+            observables |= {"axis P1": axis, "axis P2": _second_rank_series(axis)}
     if k:
         near = found["neighbors"]
         for kind in table.kinds:
             near[:, kind.molecules] -= near[:, kind.molecules].mean((0, 1))
         observables["neighbors"] = near
     if len(table.bonds):
-        observables["shape"] = (found["shape"] - found["shape"].mean(0))[..., None]
+        found["shape"] -= found["shape"].mean(0)
+        observables["shape"] = found["shape"][..., None]
     return observables
 
 
@@ -134,6 +138,14 @@ def tensor_fluctuations(apt: npt.ArrayLike) -> Array:
     tensors = np.asarray(apt, float)
     mean = np.trace(tensors, axis1=-2, axis2=-1).mean(0) / 3
     return (tensors - mean[:, None, None] * np.eye(3)).reshape(*tensors.shape[:2], 9)
+
+
+def _second_rank_series(unit: Array) -> Array:
+    """Return `second_rank` of a long series, without a second one beside it."""
+    tensors = np.empty((*unit.shape[:-1], 6))
+    for start in range(0, len(unit), _CHUNK):
+        tensors[start : start + _CHUNK] = second_rank(unit[start : start + _CHUNK])
+    return tensors
 
 
 def _of_stretch(table: MoleculeTable, frames: Frames, k: int) -> dict[str, Array]:

@@ -175,9 +175,8 @@ def labelled_positions(
             wanted.setdefault((part.dataset, system), []).extend(labels)
     found = {}
     for (name, system), chosen in wanted.items():
-        dataset = datasets[name]
-        at = dataset.label_frames(system)[np.array(chosen)]
-        found[f"{name}/{system}"] = dataset.trajectory(system)[at]
+        # not the whole trajectory, of which this may be a small part
+        found[f"{name}/{system}"] = datasets[name].labelled(system, np.array(chosen)).frames
     return found
 
 

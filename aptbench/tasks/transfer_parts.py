@@ -27,21 +27,24 @@ class TrainingLabels:
     Parameters
     ----------
     train, validation : tuple of LabelSet
+    rule : str
+        How they were chosen, in words.
     source : SourceSplit or None
         The split that they are parts of.
     """
 
     train: tuple[LabelSet, ...]
     validation: tuple[LabelSet, ...]
+    rule: str
     source: SourceSplit | None = None
 
 
 def training_labels(
     source: str,
     *,
-    stride: int = 1,
-    validation: float = 0.2,
-    gap_fs: float = 0.0,
+    stride: int | None = None,
+    validation: float | None = None,
+    gap_fs: float | None = None,
     leave_out: Collection[str] = (),
 ) -> TrainingLabels:
     """Return training and validation labels of a source.
@@ -50,12 +53,13 @@ def training_labels(
     ----------
     source : str
         ``DATASET/SPLIT``, ``DATASET:SYSTEM,SYSTEM`` or ``DATASET``.
-    stride : int
-        Take every so many labels of a system; those of a split are all taken.
-    validation : float
-        Share of the labels of each system that validates: its last ones.
-    gap_fs : float
-        Labels nearer in time than this to the validation labels are left out of training.
+    stride : int, optional
+        Take every so many labels of a system; all if not given.
+    validation : float, optional
+        Share of the labels of each system that validates, its last ones; 0.2 if not given.
+    gap_fs : float, optional
+        Labels nearer in time than this to the validation labels are left out of training; none if
+        not given.
     leave_out : collection of str
         Systems of the source that are not taken.
 
@@ -64,7 +68,8 @@ def training_labels(
     UnknownNameError
         If there is no such task, data set or system.
     InputError
-        If nothing is left for training.
+        If nothing is left for training; or if the source is a split, whose parts are made already,
+        and any of the other parameters is given.
     """
     from aptbench.data import open_dataset
 
@@ -75,8 +80,21 @@ def training_labels(
                 got=source,
                 expected="DATASET, or DATASET:SYSTEM,SYSTEM",
             )
+        options = {"--stride": stride, "--validation": validation, "--gap-fs": gap_fs}
+        for option, value in options.items():
+            if value is not None:
+                raise InputError(
+                    "The parts of a split are made already, and are taken as they are.",
+                    got=f"{option} {value:g} for the source {source}",
+                    expected="DATASET, or DATASET:SYSTEM,SYSTEM",
+                    do=f"leave out {option}",
+                )
         found, split = parts_of_split(source)
-        return TrainingLabels(found["train"], found["validation"], split)
+        rule = f"training and validation of {source}"
+        return TrainingLabels(found["train"], found["validation"], rule, split)
+    stride = 1 if stride is None else stride
+    validation = 0.2 if validation is None else validation
+    gap_fs = 0.0 if gap_fs is None else gap_fs
     name, systems = _names(source)
     dataset = open_dataset(name)
     chosen = _known(dataset, systems, leave_out)
@@ -89,9 +107,12 @@ def training_labels(
             times = dataset.times(system)[dataset.label_frames(system)]
             first = first[times[last[0]] - times[first] >= gap_fs * (1 - 1e-9)]
         train[system], held[system] = first, last
+    without = f" without {', '.join(leave_out)}" if leave_out else ""
     return TrainingLabels(
         _one_set(dataset.name, dataset.content_hash, train),
         _one_set(dataset.name, dataset.content_hash, held),
+        f"label 1 of {stride} of {source}{without}, of each system the last share of "
+        f"{validation:g} for validation after a gap of {gap_fs:g} fs",
     )
 
 

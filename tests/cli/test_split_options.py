@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,95 @@ def test_levels_of_theory_are_mixed_only_if_that_is_asked_for(root: Path, aptben
     aptbench("transfer", *words[1:-1], "one:h2s", "--name", "same")
     same = json.loads((root / "datasets" / "one" / "transfers" / "same.json").read_text())
     assert same["same_theory"] is True
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--stride", 2), ("--validation", 0.2), ("--gap-fs", 0)]
+)
+def test_a_split_as_a_source_is_taken_as_it_is(
+    root: Path, aptbench: Call, option: str, value: float
+) -> None:
+    code, _, err = aptbench("split", "one", "--system", "h2o", "--name", "iid")
+    assert code == 0, err
+    words = ("transfer", "--axis", "chemistry", "--name", "all", "--source", "one/iid")
+    words = (*words, "--target", "one:h2s")
+    path = root / "datasets" / "one" / "transfers" / "all.json"
+    code, _, err = aptbench(*words, option, value)
+    assert code == 2
+    assert f"{option} {value} for the source one/iid" in err
+    assert f"leave out {option}" in err
+    assert not path.exists()
+    code, _, err = aptbench(*words, "--test-stride", 2)
+    assert code == 0, err
+    assert json.loads(path.read_text())["rule"] == (
+        "train on training and validation of one/iid; test on label 1 of 2 of one:h2s"
+    )
+
+
+def test_the_test_of_a_split_is_taken_as_it_is(root: Path, aptbench: Call) -> None:
+    code, _, err = aptbench("split", "one", "--system", "h2o", "--name", "iid")
+    assert code == 0, err
+    words = ("transfer", "--axis", "chemistry", "--name", "more", "--source", "one:h2s")
+    words = (*words, "--adapt", "one/iid", "--stride", 4)
+    path = root / "datasets" / "one" / "transfers" / "more.json"
+    code, _, err = aptbench(*words, "--test-stride", 1)
+    assert code == 2
+    assert "--test-stride 1 with --adapt one/iid" in err
+    assert not path.exists()
+    code, _, err = aptbench(*words)
+    assert code == 0, err
+    assert json.loads(path.read_text())["rule"] == (
+        "train on label 1 of 4 of one:h2s, of each system the last share of 0.2 for validation "
+        "after a gap of 0 fs, and on one/iid; test on that of one/iid"
+    )
+
+
+def test_a_split_and_a_transfer_cannot_have_one_name(root: Path, aptbench: Call) -> None:
+    split = ("split", "one", "--system", "h2o")
+    transfer = ("transfer", "--axis", "chemistry", "--source", "one:h2o", "--target", "one:h2s")
+    for first, second, kind in ((split, transfer, "split"), (transfer, split, "transfer")):
+        name = f"first-{kind}"
+        code, _, err = aptbench(*first, "--name", name)
+        assert code == 0, err
+        for force in ((), ("--force",)):
+            code, _, err = aptbench(*second, "--name", name, *force)
+            assert code == 2
+            assert f"The task 'one/{name}' exists, and is a {kind}." in err
+    assert aptbench("tasks")[0] == 0
+    # the folders differ, and so may the data sets
+    code, _, err = aptbench("split", "two", "--name", "first-split")
+    assert code == 0, err
+
+
+def test_a_store_outside_the_catalog_is_not_split(
+    root: Path, aptbench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    words = ("--name", "iid", "--gap-fs", 0)
+    place = root / "datasets" / "mine" / "mine.zarr"
+    attrs = {"name": "mine", "version": "0.1.0", "title": "Mine", "license": "CC0-1.0"}
+    write_dataset(root / "mine.zarr", {"h2o": system(3, 8, "RPBE")}, attrs)
+    code, _, err = aptbench("split", "mine.zarr", *words)
+    assert code == 2
+    assert str(place) in err
+    assert "aptbench split mine" in err
+    assert not (root / "datasets" / "mine").exists()
+    assert aptbench("tasks")[0] == 0
+    # a renamed folder is no better
+    shutil.copytree(root / "mine.zarr", root / "datasets" / "yours" / "yours.zarr")
+    assert aptbench("split", "yours", *words)[0] == 2
+    assert not (root / "datasets" / "mine").exists()
+    # where the message says, by name or by path
+    shutil.copytree(root / "mine.zarr", place)
+    code, _, err = aptbench("split", "mine", *words)
+    assert code == 0, err
+    code, _, err = aptbench("split", "datasets/mine/mine.zarr", *words)
+    assert code == 0, err
+    assert aptbench("tasks")[0] == 0
+
+
+def test_the_help_states_what_is_taken_if_an_option_is_left_out(aptbench: Call) -> None:
+    code, out, _ = aptbench("transfer", "--help")
+    assert (code, out.count("(1)"), out.count("(0.2)"), out.count("(0)")) == (0, 2, 1, 1)
+    code, out, _ = aptbench("split", "--help")
+    assert (code, out.count("(200)"), out.count("(0)")) == (0, 1, 1)

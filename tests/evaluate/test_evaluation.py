@@ -217,6 +217,8 @@ def test_the_report_is_one_file_that_holds_everything(
     ):
         assert text in page
     assert "come from the archive" not in page
+    assert "integral / 10⁶ cm⁻²" in page
+    assert "Absorption n(ω)α(ω)" in page
     partly = [replace(evaluations[0], assignment=None), evaluations[1]]
     page = write_report(task, dataset, partly, tmp_path / "partly", study=study).read_text()
     assert "The currents of constant-charge come from the archive" in page
@@ -229,3 +231,22 @@ def test_the_report_is_one_file_that_holds_everything(
     drawn = absorption(evaluations[0].current.current, **part.trajectory.constants)
     np.testing.assert_allclose(column, drawn.absorption, rtol=1e-5, atol=1e-8)
     assert isinstance(read_result(tmp_path / "constant-charge.json"), Result)
+
+
+def test_the_integrals_of_an_isolated_system_are_molar(
+    task: Task, dataset: Dataset, tmp_path: Path
+) -> None:
+    part = task_spectrum(task, dataset)
+    # 1000 angstrom^3 a system are 602.214 cm^3 a mole, and a km is 10^5 cm
+    part = replace(part, trajectory=replace(part.trajectory, isolated=True, volume=1000.0))
+    evaluations = [evaluate_model(task, dataset, "constant-charge", spectrum=part)]
+    study = part.study({e.result.model.name: e.current.current for e in evaluations})
+    page = write_report(task, dataset, evaluations, tmp_path, study=study).read_text()
+    assert "integral / 10³ km/mol" in page
+    assert "10⁶ cm⁻²" not in page
+    assert "Absorption n(ω)α(ω)" not in page
+    assert "Molar absorption" in page
+    row = json.loads((tmp_path / "spectrum.json").read_text())["band_integrals_cm-2"]["stretch"]
+    molar = 6.02214076e-6 * row["models"]["constant-charge"][0]
+    assert f"<td>{molar:.3f}<br>" in page
+    assert f"<td>{6.02214076e-6 * row['reference'][0]:.3g} [" in page

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,6 +126,21 @@ def test_wrapping_changes_nothing() -> None:
     one, other = trajectory_observables(frames), trajectory_observables(wrapped)
     for name, values in one.items():
         assert np.allclose(values, other[name]), name
+
+
+def test_little_more_is_held_than_the_observables() -> None:
+    rng = np.random.default_rng(4)
+    water = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    place = np.array([[0, 0, 0], [3.0, 0, 0], [0, 3.1, 0], [0, 0, 2.9]])
+    positions = (place[:, None] + water).reshape(-1, 3) + 0.05 * rng.normal(size=(16384, 12, 3))
+    frames = Frames(np.tile([8, 1, 1], 4), positions, molecule=np.repeat(np.arange(4), 3))
+    tracemalloc.start()
+    try:
+        observables = trajectory_observables(frames)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * sum(values.nbytes for values in observables.values())
 
 
 def test_networks_of_bonds_are_atoms() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -91,6 +93,51 @@ def test_order_is_complete_and_follows_from_times_alone(times, random) -> None:
     assert sorted(order) == list(range(len(times)))
     shuffled = random.sample(times, len(times))
     assert [shuffled[k] for k in nested_order(shuffled)] == [times[k] for k in order]
+
+
+def plain_order(times: np.ndarray) -> tuple[int, ...]:
+    """The definition as it stands, with all distances."""
+    by_time = np.argsort(times, kind="stable")
+    ordered = times[by_time]
+    taken = [int(np.argmin(np.abs(ordered - (ordered[0] + ordered[-1]) / 2)))]
+    distance = np.abs(ordered - ordered[taken[0]])
+    while len(taken) < len(ordered):
+        distance[taken] = -1.0
+        taken.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, np.abs(ordered - ordered[taken[-1]]))
+    return tuple(int(by_time[k]) for k in taken)
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=1, max_size=40),
+    st.sampled_from([1.0, 0.1, 0.3, 1 / 7]),
+    st.sampled_from([0.0, 1e3, 1e8]),
+)
+def test_the_order_is_the_plain_one(steps: list[int], step: float, start: float) -> None:
+    # equal times and equal distances, and distances that are equal but for the rounding
+    times = start + step * np.array(steps)
+    assert nested_order(times) == plain_order(times)
+
+
+def test_a_long_trajectory_is_ordered_in_seconds() -> None:
+    n = 50_000
+    start = time.process_time()
+    order = nested_order(0.5 * np.arange(n))
+    assert time.process_time() - start < 3  # 20 s if all distances are looked at
+    assert order[:3] == (n // 2 - 1, n - 1, 0)
+    assert len(set(order)) == n
+
+
+def test_subsets_of_a_dense_trajectory_need_no_table_of_pairs() -> None:
+    n = 3000
+    tracemalloc.start()
+    try:
+        (found,) = label_subsets(make(n), np.arange(n + 1.0), [n // 2])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.farthest_fs == 1
+    assert peak < 1500 * n  # all pairs are 12000 bytes a label
 
 
 def test_times_that_are_none() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import tracemalloc
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -50,6 +51,33 @@ def test_the_audit_sees_what_is_near() -> None:
     assert audit.gap_fs == 20
     assert audit.nearest_train_fs == (40.0,)
     assert audit.unused == (2, 4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 60)), min_size=3, max_size=40))
+def test_the_audit_is_that_of_all_pairs(labels: list[tuple[int, int]]) -> None:
+    times = 0.1 * np.array([time for _, time in labels])
+    names = ("train", "validation", "test")
+    parts = {n: [k for k, (p, _) in enumerate(labels) if p == i] for i, n in enumerate(names)}
+    audit = audit_split(parts, times)
+    chosen = {name: times[part] for name, part in parts.items() if part}
+    apart = [np.abs(a[:, None] - b).min() for a, b in combinations(chosen.values(), 2)]
+    assert audit.gap_fs == min(apart, default=np.inf)
+    if parts["train"] and parts["test"]:
+        pairs = np.abs(chosen["test"][:, None] - chosen["train"])
+        assert audit.nearest_train_fs == tuple(pairs.min(1))
+
+
+def test_the_audit_of_a_dense_trajectory_needs_no_table_of_pairs() -> None:
+    n = 4000
+    parts = {"train": range(n // 2), "test": range(n // 2 + 10, n)}
+    tracemalloc.start()
+    try:
+        audit = audit_split(parts, 0.5 * np.arange(n))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert audit.gap_fs == 5.5
+    assert peak < 500 * n  # all pairs are 4000 bytes a label
 
 
 @pytest.mark.parametrize(
