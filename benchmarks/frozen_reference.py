@@ -1,10 +1,10 @@
 """Does a reference spectrum from few labels favour the model that it is made with?
 
-`molecules/water-8` has labels in every frame, so the truth is known. From it few labels are
-drawn, evenly spaced with a random start, and each model in turn is frozen as `aptbench tasks
---freeze` does for tasks with sparse labels. A reference that is pulled towards the frozen model
-would have the sign of the error of that model. Writes ``benchmarks/results/frozen-reference.json``; `aptbench refresh`
-makes the table of docs/spectra.md.
+`molecules/water-8` has labels in every frame, so the truth is known. From it few labels are drawn,
+evenly spaced with a random start, and each model in turn is frozen as `aptbench tasks --freeze`
+does for tasks with sparse labels. A reference that is pulled towards the frozen model would have
+the sign of the error of that model. Writes ``benchmarks/results/frozen-reference.json``; `aptbench
+refresh` makes the table of docs/spectra.md.
 
     python benchmarks/frozen_reference.py [--draws 40]
 """

@@ -1,8 +1,8 @@
 """What swapping `pol` and `disp` does to the current of every shipped data set.
 
 The silent mistake of the field: at every label the current is computed with the tensors as they
-are and with transposed ones. Writes ``benchmarks/results/transposed.json``; `aptbench refresh` makes the
-table of docs/data-format.md.
+are and with transposed ones. Writes ``benchmarks/results/transposed.json``; `aptbench refresh`
+makes the table of docs/data-format.md.
 
     python benchmarks/transposed.py
 """

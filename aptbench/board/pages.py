@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = Path(aptbench.__file__).parent / "evaluate" / "templates" / "style.css"
+GENERATOR = '<meta name="generator" content="aptbench'
+"""What every page has in its head."""
 
 
 def environment() -> Environment:
@@ -28,7 +30,6 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
-    made.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))
     made.globals["chart_script"] = Markup((TEMPLATES / "chart.js").read_text("utf-8"))
     made.globals["number"] = number
     made.globals["compact"] = compact

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from aptbench.board.cards import Cards
 from aptbench.board.glossary_terms import term_of
 from aptbench.board.guides import Guides
 from aptbench.board.links import Links
-from aptbench.board.pages import environment
+from aptbench.board.pages import GENERATOR, STYLE, environment
 from aptbench.board.selection_page import write_track_pages
 from aptbench.board.snapshot import archived_snapshots
 from aptbench.board.task_page import Sources, task_page
@@ -81,6 +82,8 @@ def build_site(
         If results of one task were made with different data or splits.
     """
     out = Path(out)
+    before = {path: path.stat() for path in out.glob("*/*.html")}
+    write_atomically(out / "style.css", STYLE.read_text(encoding="utf-8"))
     templates = environment()
     archived = _by_task(archived_results(results))
     links = Links(out, None if docs is None else Path(docs).resolve().parent)
@@ -124,7 +127,17 @@ def build_site(
         snapshots=dated[::-1],
         unchanged=bool(dated) and _by_task(dated[-1].rows.results) == archived,
     )
+    _remove_stale(before)
     return write_atomically(out / "index.html", page)
+
+
+def _remove_stale(before: Mapping[Path, os.stat_result]) -> None:
+    """Remove pages of an earlier build that this one has not written: nothing leads to them."""
+    for path, old in before.items():
+        now = path.stat()
+        untouched = (now.st_ino, now.st_mtime_ns) == (old.st_ino, old.st_mtime_ns)
+        if untouched and GENERATOR in path.read_text(encoding="utf-8"):
+            path.unlink()
 
 
 def _by_task(results: Iterable[Result]) -> list[Result]:

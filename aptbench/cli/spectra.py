@@ -126,6 +126,8 @@ def spectrum(
     fitted = opened.fitted(models.values(), all_labels=all_labels)
     folder = _folder(out, f"spectrum-{opened.name}")
     reference = opened.reference(fitted.labels)
+    # before anything is predicted: not every source has them
+    dipoles = opened.dense_labels().dipoles() if dipole else None
     _say_fitted(fitted, reference)
     kept = {} if fresh else _archived(opened, models)
     rest = {name: one for name, one in models.items() if one.name not in kept}
@@ -138,7 +140,7 @@ def spectrum(
         currents,
         reference,
         block=block,
-        dipole=opened.dense_labels().dipoles() if dipole else None,
+        dipole=dipoles,
         anchor=None if opened.task is None else opened.task.anchor,
     )
     summary = write_study(study, folder)

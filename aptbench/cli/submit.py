@@ -91,6 +91,12 @@ def pack(
         raise InputError(
             "A model needs tasks, and tasks need a model.", expected="--model NAME --task TASK ..."
         )
+    if spectrum and not task:
+        raise InputError(
+            "Without a model there is no trajectory to predict.",
+            got="--spectrum with --predictions only",
+            expected="--model NAME --task TASK ...",
+        )
     currents = {}
     for name in task or ():
         typer.echo(f"predicting {name}", err=True)

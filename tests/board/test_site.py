@@ -131,8 +131,17 @@ def test_pages_need_nothing_from_elsewhere(results: Path, tmp_path: Path) -> Non
     for text in (page, index.read_text()):
         assert "http" not in text.replace("http://www.w3.org/2000/svg", ""), "but for a namespace"
     links = re.findall(r'href="([^"#]+)"', index.read_text())
-    assert set(links) == {"tasks/synthetic-iid-1.html", "results.json", "guides/glossary.html"}
-    assert set(re.findall(r'href="([^"#]+)"', page)) == {"../models/a.html", "../index.html"}
+    assert set(links) == {
+        "style.css",
+        "tasks/synthetic-iid-1.html",
+        "results.json",
+        "guides/glossary.html",
+    }
+    assert set(re.findall(r'href="([^"#]+)"', page)) == {
+        "../style.css",
+        "../models/a.html",
+        "../index.html",
+    }
     card_page = (index.parent / "models" / "a.html").read_text()
     assert "<script" not in card_page
     assert "front-matter" not in card_page
@@ -377,6 +386,18 @@ def test_the_same_inputs_give_the_same_bytes(results: Path, tmp_path: Path) -> N
     assert first.read_bytes() == second.read_bytes()
     data = (first.parent / "results.json").read_bytes()
     assert [one["model"]["name"] for one in json.loads(data)] == ["a", "b", "c"]
+
+
+def test_pages_of_a_retired_task_go_and_files_of_others_stay(results: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    build_site(results, site)
+    page = next((site / "tasks").glob("*.html"))
+    retired = page.with_name("retired-1.html")
+    shutil.copy(page, retired)
+    own = page.with_name("own.html")
+    own.write_text("<html></html>")
+    build_site(results, site)
+    assert (page.exists(), retired.exists(), own.exists()) == (True, False, True)
 
 
 def test_systems_of_a_task_have_a_table(tmp_path: Path) -> None:

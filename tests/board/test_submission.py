@@ -505,3 +505,5 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         run("pack", "about.yaml", "--out", "t", "--model", "point-charges")
     with pytest.raises(InputError, match=r"TASK=FILE"):
         run("pack", "about.yaml", "--out", "t", "--predictions", "p.npz")
+    with pytest.raises(InputError, match="no trajectory to predict"):
+        run("pack", "about.yaml", "--out", "t", "--predictions", f"{TASK}=p.npz", "--spectrum")
