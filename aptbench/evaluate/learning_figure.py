@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,9 +92,15 @@ def _panel(axes: Any, curve: LearningCurve, name: str) -> None:
         axes.errorbar(x, y, spread, elinewidth=0.8, capsize=1.5, **_look(index))
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(budgets, [str(n) for n in budgets])
+    axes.set_xticks(budgets, _tick_labels(budgets))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(budgets[0] / 1.35, budgets[-1] * 1.35)
+
+
+def _tick_labels(budgets: Sequence[int]) -> list[str]:
+    """Return a label a tick, empty where the next one would be written over it."""
+    nexts = [*budgets[1:], np.inf]
+    return [str(n) if after >= 1.4 * n else "" for n, after in zip(budgets, nexts, strict=True)]
 
 
 def _values(curve: LearningCurve, name: str) -> list[float]:

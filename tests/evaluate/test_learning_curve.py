@@ -216,6 +216,14 @@ def test_the_figure_has_a_line_for_every_model(curve: LearningCurve) -> None:
     assert shown == ["all atoms", "O", "H", "L = 0", "L = 1", "L = 2"]
 
 
+def test_budgets_that_are_close_do_not_write_over_each_other(curve: LearningCurve) -> None:
+    close = [curve.points[0].model_copy(update={"labels": n}) for n in (1, 2, 16, 19)]
+    budgets = {point.labels: () for point in close}
+    figure = learning_figure(curve.model_copy(update={"points": close, "budgets": budgets}))
+    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert ticks == ["1", "2", "", "19"]
+
+
 @pytest.mark.parametrize("wrong", [{"budgets": ()}, {"models": ()}, {"repeats": 0}])
 def test_nothing_to_measure(wrong) -> None:
     with pytest.raises(InputError, match="needs a model"):
