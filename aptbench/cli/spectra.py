@@ -114,6 +114,7 @@ def spectrum(
 
     Example: aptbench spectrum water --model point-charges --model e3nn-reference
     """
+    from aptbench.data import root
     from aptbench.evaluate.prediction_run import predict_currents
     from aptbench.evaluate.spectral_files import write_power, write_study
     from aptbench.evaluate.spectral_study import spectral_study
@@ -129,7 +130,10 @@ def spectrum(
     # before anything is predicted: not every source has them
     dipoles = opened.dense_labels().dipoles() if dipole else None
     _say_fitted(fitted, reference)
-    kept = {} if fresh else _archived(opened, models)
+    kept = {} if fresh else opened.archived_currents(models, root() / "leaderboard" / "results")
+    if kept:
+        names = ", ".join(kept)
+        typer.echo(f"Archived currents, of models that have not changed: {names}.", err=True)
     rest = {name: one for name, one in models.items() if one.name not in kept}
     with _tensors(opened, rest, cache) as predicted:
         for name, tensors in predicted.items():
@@ -353,32 +357,6 @@ def _say_fitted(fitted: FittedLabels, reference: ReferenceCurrents | None) -> No
         )
     for note in fitted.notes:
         typer.echo(f"{note} Labels that it is compared with may be among them.", err=True)
-
-
-def _archived(opened: SpectralSource, models: Mapping[str, NamedModel]) -> dict[str, Any]:
-    """Return currents of models of a task that are archived and have not changed, by name."""
-    from aptbench.data import root
-    from aptbench.evaluate.archived_current import archived_current
-    from aptbench.evaluate.prediction_run import fingerprint
-    from aptbench.models import model_folder
-    from aptbench.tasks import load_task
-
-    found: dict[str, Any] = {}
-    if opened.task is None or opened.dataset is None:
-        return found
-    task = load_task(opened.task.task)
-    archive = root() / "leaderboard" / "results"
-    for name, model in models.items():
-        mark = fingerprint(model_folder(name), task.name)
-        kept = archived_current(archive, task, opened.dataset, model, mark, opened.trajectory)
-        if kept is not None:
-            found[model.name] = kept[0].current
-    if found:
-        typer.echo(
-            f"Currents from {archive}, of models that have not changed: {', '.join(found)}.",
-            err=True,
-        )
-    return found
 
 
 @contextmanager

@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aptbench.errors import InputError
+from aptbench.evaluate.archived_current import archived_current
 from aptbench.evaluate.fitted_labels import FittedLabels
+from aptbench.evaluate.prediction_run import NamedModel, fingerprint
 from aptbench.evaluate.reference_currents import ReferenceCurrents, reference_currents
 from aptbench.evaluate.result import Training
 from aptbench.evaluate.task_spectrum import TaskSpectrum, task_spectrum
 from aptbench.evaluate.training_record import training_record
 from aptbench.evaluate.trajectory import DenseTrajectory, dense_trajectory, trajectory_of
+from aptbench.models import model_folder
 from aptbench.spectra import SpectralProtocol
 from aptbench.tasks import available_tasks, load_task
 
@@ -98,6 +101,31 @@ class SpectralSource:
         if self.task is None or self.dataset is None:
             return None
         return training_record(model, load_task(self.task.task), self.dataset)
+
+    def archived_currents(self, models: Mapping[str, NamedModel], archive: Path) -> dict[str, Any]:
+        """Return the currents of a task that are archived, of models that have not changed.
+
+        Parameters
+        ----------
+        models : mapping of what was loaded to model
+        archive : Path
+            As `archived_current` takes it.
+
+        Returns
+        -------
+        dict of the name of a model to array, shape (frame, pol)
+            In e angstrom/fs; empty if the source is no task.
+        """
+        found: dict[str, Any] = {}
+        if self.task is None or self.dataset is None:
+            return found
+        task = load_task(self.task.task)
+        for loaded, model in models.items():
+            mark = fingerprint(model_folder(loaded), task.name)
+            kept = archived_current(archive, task, self.dataset, model, mark, self.trajectory)
+            if kept is not None:
+                found[model.name] = kept[0].current
+        return found
 
     def dense_labels(self) -> DenseLabelSource:
         """Return the tensors of all frames from the labels.
