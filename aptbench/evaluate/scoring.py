@@ -22,6 +22,7 @@ from aptbench.metrics import (
     score_means,
     score_uncertainties,
 )
+from aptbench.metrics.base import Metric as MetricOfMeans
 from aptbench.metrics.registry import metric_names
 from aptbench.metrics.scoring import Means
 from aptbench.tasks import Task, check_test
@@ -100,7 +101,10 @@ def check_predictions(task: Task, dataset: Dataset, predictions: TaskPredictions
 
 
 def accumulate_predictions(
-    task: Task, dataset: Dataset, predictions: TaskPredictions, names: Iterable[str] | None = None
+    task: Task,
+    dataset: Dataset,
+    predictions: TaskPredictions,
+    names: Iterable[str | MetricOfMeans] | None = None,
 ) -> Means:
     """Return the means that the metrics of a task need, the frames of all systems in a row.
 
@@ -108,8 +112,8 @@ def accumulate_predictions(
     ----------
     task, dataset, predictions
         As in `score_predictions`.
-    names : iterable of str, optional
-        Of metrics; those of the task if None.
+    names : iterable of str or metric, optional
+        As `aptbench.metrics.score` takes them; the metrics of the task if None.
 
     Raises
     ------
@@ -118,8 +122,8 @@ def accumulate_predictions(
     """
     labels = labels_of_test(task, dataset)
     check_predictions(task, dataset, predictions)
-    names = _names(task, labels) if names is None else tuple(names)
-    return _means(labels, predictions, names, LabelBlocks.of(task, dataset))
+    chosen = _names(task, labels) if names is None else tuple(names)
+    return _means(labels, predictions, chosen, LabelBlocks.of(task, dataset))
 
 
 def score_predictions(
@@ -196,7 +200,7 @@ def _names(task: Task, labels: Mapping[str, LabelledFrames]) -> tuple[str, ...]:
 def _means(
     labels: Mapping[str, LabelledFrames],
     predictions: TaskPredictions,
-    names: Iterable[str],
+    names: Iterable[str | MetricOfMeans],
     blocks: LabelBlocks,
 ) -> Means:
     names, means = tuple(names), None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from aptbench.bootstrap import BlockBootstrap
 from aptbench.frames import Frames
 from aptbench.metrics.alignment import check_alignment
-from aptbench.metrics.base import Binned
+from aptbench.metrics.base import Binned, Metric
 from aptbench.metrics.mean import Mean
 from aptbench.metrics.registry import get_metric, metric_names
 
@@ -42,7 +42,7 @@ def score(
     reference: npt.ArrayLike,
     frames: Frames,
     *,
-    names: Iterable[str] | None = None,
+    names: Iterable[str | Metric] | None = None,
     bootstrap: BlockBootstrap | None = None,
 ) -> dict[str, Score]:
     """Score predicted tensors against reference tensors.
@@ -53,14 +53,16 @@ def score(
         In e.
     frames : Frames
         The frames that both describe; with velocities for ``current_error``.
-    names : iterable of str, optional
-        Names of metrics (see `METRICS`); all that the frames allow if not given.
+    names : iterable of str or Metric, optional
+        Names of metrics (see `METRICS`), or metrics of your own (docs/own-metric.md); all that the
+        frames allow if not given.
     bootstrap : BlockBootstrap, optional
         How intervals are made; none are made if not given.
 
     Returns
     -------
     dict of str to Score
+        A metric of your own is there by the name of its class.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def score(
 
 
 def accumulate(
-    names: Iterable[str],
+    names: Iterable[str | Metric],
     prediction: npt.ArrayLike,
     reference: npt.ArrayLike,
     frames: Frames,
@@ -99,7 +101,7 @@ def accumulate(
     >>> round(score_means(means, ["rmse"])["rmse"].value ** 2, 6)
     1.75
     """
-    metrics = [get_metric(name) for name in names]
+    metrics = _by_name(names).values()
     predicted, labels = check_alignment(prediction, reference, frames)
     means = {}
     for key in dict.fromkeys(key for metric in metrics for key in metric.inputs):
@@ -109,7 +111,7 @@ def accumulate(
 
 
 def score_means(
-    means: Means, names: Iterable[str], bootstrap: BlockBootstrap | None = None
+    means: Means, names: Iterable[str | Metric], bootstrap: BlockBootstrap | None = None
 ) -> dict[str, Score]:
     """Return scores from accumulated means."""
     n_frames = _n_frames(means)
@@ -117,8 +119,7 @@ def score_means(
     once = {key: mean.totals() for key, mean in means.items()}
     drawn = {} if counts is None else {key: mean.totals(counts) for key, mean in means.items()}
     scores = {}
-    for name in names:
-        metric = get_metric(name)
+    for name, metric in _by_name(names).items():
         value = float(metric.compute(once))
         low = high = None
         if bootstrap is not None:
@@ -126,6 +127,17 @@ def score_means(
             low, high = (None, None) if np.isnan(ends[0]) else ends
         scores[name] = Score(value, low, high, metric.unit)
     return scores
+
+
+def _by_name(names: Iterable[str | Metric]) -> dict[str, Metric]:
+    """Return metrics by name; one that is given itself has the name of its class."""
+    found: dict[str, Metric] = {}
+    for one in names:
+        if isinstance(one, str):
+            found[one] = get_metric(one)
+        else:
+            found[type(one).__name__] = one
+    return found
 
 
 def _n_frames(means: Means) -> int:
