@@ -200,6 +200,48 @@ def test_published_water_reads_disp_pol(project: Path, aptbench: Call, tmp_path:
     assert "holdout" in err
 
 
+KEEPER = """
+import numpy as np
+
+class Keeper:
+    def __init__(self, path):
+        self.name, self.path = "keeper", path
+
+    @classmethod
+    def untrained(cls, folder, **parameters):
+        return cls(**parameters)
+
+    def fit(self, train, validation=None):
+        np.save(self.path, train.apt)
+        return self
+
+    def save(self, folder, provenance=None):
+        return folder
+
+    def predict(self, frames):
+        return np.zeros((len(frames), frames.n_atoms, 3, 3))
+"""
+
+
+def test_published_water_hands_its_tensors_over_in_the_right_order(
+    project: Path, aptbench: Call, tmp_path: Path
+) -> None:
+    labels = synthetic_labels(project)
+    path = write_columns(tmp_path / "water.xyz", labels)
+    model = tmp_path / "keeper"
+    model.mkdir()
+    (model / "model.py").write_text(KEEPER)
+    parameters = {"path": str(tmp_path / "seen.npy")}
+    spec = {"name": "keeper", "title": "K", "class": "model:Keeper", "parameters": parameters}
+    (model / "model.yaml").write_text(json.dumps(spec))
+    words = ("--train", path, "--test", path, "--model", model, "--no-grid", "--json")
+    code, _, err = aptbench("published-water", *words)
+    assert code == 0, err
+    seen = np.load(tmp_path / "seen.npy")
+    assert np.abs(seen - labels.apt).max() < 1e-6
+    assert np.abs(seen - labels.apt.swapaxes(-1, -2)).max() > 0.01
+
+
 @pytest.mark.published
 @pytest.mark.slow
 @needs_e3nn
