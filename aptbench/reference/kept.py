@@ -42,27 +42,16 @@ def kept_system(
         file of the first configuration is known to it by name only.
     """
     found = store.system_data(system)
-    wanted = {
-        "provenance": json.loads(json.dumps(dict(provenance))),
-        "times": times,
-        "labelled frames": np.arange(0, len(times), label_every),
+    wanted = np.arange(0, len(times), label_every)
+    same = {
+        "provenance": found.provenance == json.loads(json.dumps(dict(provenance))),
+        "times": found.times is not None and np.array_equal(found.times, times),
+        "labelled frames": np.array_equal(found.label_frame, wanted),
     }
-    there = {
-        "provenance": found.provenance,
-        "times": found.times,
-        "labelled frames": found.label_frame,
-    }
-    wrong = [name for name in wanted if not _same(there[name], wanted[name])]
-    if wrong:
+    if not all(same.values()):
         raise InputError(
             f"The system {system!r} of {store.path} is not what the recipe makes.",
-            got=f"other {' and '.join(wrong)}",
+            got=f"other {' and '.join(name for name, equal in same.items() if not equal)}",
             do="leave out '--keep', which makes the system anew, or undo the change of the recipe",
         )
     return found
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    return bool(one == other)

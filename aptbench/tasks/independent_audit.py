@@ -86,5 +86,5 @@ def audit_independent(task: Task, dataset: Dataset) -> IndependentAudit:
         split_hash=split.hash,
         seed=split.seed,
         unused=dataset.n_labels(system) - used,
-        **likeness_of_parts(split, dataset.trajectory(system), dataset.label_frames(system)),
+        **likeness_of_parts(split, dataset),
     )

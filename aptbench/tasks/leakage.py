@@ -21,7 +21,6 @@ from aptbench.tasks.split import Split, check_split
 
 if TYPE_CHECKING:
     from aptbench.data import Dataset
-    from aptbench.frames import Frames
     from aptbench.tasks.task import Task
 
 MOST_FRAMES: Final = 64
@@ -191,10 +190,6 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         )
         for name, found in remembered.observables.items()
     ]
-    # of a long trajectory only the frames of the parts are kept
-    used = np.unique(np.concatenate([np.array(part, int) for part in split.parts.values()]))
-    place = np.zeros(len(at), np.int64)
-    place[used] = np.arange(len(used))
     low, high = min(spacing.nearest_train_fs), max(spacing.nearest_train_fs)
     return LeakageAudit(
         task=task.identity,
@@ -206,22 +201,18 @@ def audit_task(task: Task, dataset: Dataset) -> LeakageAudit:
         unused=len(spacing.unused),
         trajectory_fs=float(np.ptp(times)),
         memory=tuple(sorted(memory, key=lambda one: -one.time_fs)),
-        **likeness_of_parts(split, dataset.labelled(system, used).frames, place),
+        **likeness_of_parts(split, dataset),
     )
 
 
-def likeness_of_parts(
-    split: Split, frames: Frames, label_frames: npt.NDArray[np.int64]
-) -> dict[str, Any]:
+def likeness_of_parts(split: Split, dataset: Dataset) -> dict[str, Any]:
     """Compare the test frames of a split with what a model has seen, whatever their times.
 
     Parameters
     ----------
     split : Split
-    frames : Frames
-        Of the system, with those of all labels of the split.
-    label_frames : array of int, shape (label,)
-        Where among ``frames`` that of each label is; of a label in no part it does not matter.
+    dataset : Dataset
+        Only the frames of the parts are read.
 
     Returns
     -------
@@ -229,20 +220,19 @@ def likeness_of_parts(
         The fields ``environments``, ``compared``, ``duplicates`` and ``near_duplicates`` of an
         audit, see `LeakageAudit`.
     """
-    few = {part: spread(split.parts[part]) for part in ("train", "test")}
-    train, test = ([frames[label_frames[few[part]]]] for part in ("train", "test"))
-    known = [*split.train, *split.validation]
-    same = find_duplicates(
-        {"test": frames[label_frames[list(split.test)]]},
-        {"known": frames[label_frames[known]]},
-        tolerance=NEAR,
-    )
-    pairs = {(split.test[d.first[1]], known[d.second[1]]) for d in same if d.deviation <= EXACT}
+    labels = [*split.train, *split.validation]
+    known, test = (dataset.labelled(split.system, one).frames for one in (labels, split.test))
+    few = {part: spread(range(len(split.parts[part]))) for part in ("train", "test")}
+    same = find_duplicates({"test": test}, {"known": known}, tolerance=NEAR)
+    pairs = {(split.test[d.first[1]], labels[d.second[1]]) for d in same if d.deviation <= EXACT}
     return {
         "environments": tuple(
-            Environments.of(one) for one in environment_distances(train, test, same_system=True)
+            Environments.of(one)
+            for one in environment_distances(
+                [known[few["train"]]], [test[few["test"]]], same_system=True
+            )
         ),
-        "compared": {part: len(labels) for part, labels in few.items()},
+        "compared": {part: len(chosen) for part, chosen in few.items()},
         "duplicates": tuple(sorted(pairs)),
         "near_duplicates": len({d.first for d in same}),
     }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -74,7 +75,11 @@ def test_positions_of_a_transfer(dataset: Dataset, no_whole_trajectory: Frames) 
 def test_the_audit_of_a_task(dataset: Dataset, no_whole_trajectory: Frames) -> None:
     task = load_task("few/iid")
     audit = audit_task(task, dataset)
-    whole: dict[str, Any] = likeness_of_parts(task.within, no_whole_trajectory, LABELS)
+
+    def labelled(system: str, labels: tuple[int, ...]) -> SimpleNamespace:
+        return SimpleNamespace(frames=no_whole_trajectory[LABELS[list(labels)]])
+
+    whole = likeness_of_parts(task.within, cast(Dataset, SimpleNamespace(labelled=labelled)))
     assert {name: getattr(audit, name) for name in whole} == whole
     assert audit.duplicates == ((8, 2),)
     assert audit.compared == {"train": 3, "test": 2}
